@@ -1,0 +1,106 @@
+"""Every thing the server can do: one typed request with one typed result, one file a noun. `AnyOperation` is the union of all."""
+
+from hippod.engine.operations.base import DEFAULT_DATABASE, Done, Operation, Result
+from hippod.engine.operations.databases import CreateDatabase, DatabaseList, DropDatabase, ListDatabases
+from hippod.engine.operations.indexes import (
+    ActivateIndex,
+    CreateIndex,
+    DropIndex,
+    IndexInfo,
+    IndexList,
+    IndexState,
+    IndexType,
+    ListIndexes,
+    LoadIndex,
+    Metric,
+    RebuildIndex,
+    ReleaseIndex,
+)
+from hippod.engine.operations.jobs import CancelJob, GetJob, JobInfo, JobList, JobStatus, ListJobs
+from hippod.engine.operations.queries import Count, CountResult, Query, QueryResult, Search, SearchResult
+from hippod.engine.operations.rows import Delete, DeleteByQuery, Get, GetResult, Insert, RowFailure, Update, Upsert, WriteResult
+from hippod.engine.operations.status import GetStatus, StatusInfo
+from hippod.engine.operations.tables import CreateTable, DescribeTable, DropTable, ListTables, TableInfo, TableList
+
+AnyOperation = (
+    CreateDatabase
+    | DropDatabase
+    | ListDatabases
+    | CreateTable
+    | DropTable
+    | DescribeTable
+    | ListTables
+    | Insert
+    | Update
+    | Upsert
+    | Delete
+    | DeleteByQuery
+    | Get
+    | Query
+    | Count
+    | Search
+    | CreateIndex
+    | ActivateIndex
+    | RebuildIndex
+    | LoadIndex
+    | ReleaseIndex
+    | DropIndex
+    | ListIndexes
+    | GetJob
+    | ListJobs
+    | CancelJob
+    | GetStatus
+)
+
+__all__ = [
+    "DEFAULT_DATABASE",
+    "ActivateIndex",
+    "AnyOperation",
+    "CancelJob",
+    "Count",
+    "CountResult",
+    "CreateDatabase",
+    "CreateIndex",
+    "CreateTable",
+    "DatabaseList",
+    "Delete",
+    "DeleteByQuery",
+    "DescribeTable",
+    "Done",
+    "DropDatabase",
+    "DropIndex",
+    "DropTable",
+    "Get",
+    "GetJob",
+    "GetResult",
+    "GetStatus",
+    "IndexInfo",
+    "IndexList",
+    "IndexState",
+    "IndexType",
+    "Insert",
+    "JobInfo",
+    "JobList",
+    "JobStatus",
+    "ListDatabases",
+    "ListIndexes",
+    "ListJobs",
+    "ListTables",
+    "LoadIndex",
+    "Metric",
+    "Operation",
+    "Query",
+    "QueryResult",
+    "RebuildIndex",
+    "ReleaseIndex",
+    "Result",
+    "RowFailure",
+    "Search",
+    "SearchResult",
+    "StatusInfo",
+    "TableInfo",
+    "TableList",
+    "Update",
+    "Upsert",
+    "WriteResult",
+]

@@ -1,0 +1,99 @@
+"""Requests and results about vector indexes and their life: create, activate, release, load, rebuild, drop."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
+
+
+class Metric(enum.StrEnum):
+    L2 = "l2"
+    IP = "ip"
+    COSINE = "cosine"
+
+
+class IndexType(enum.StrEnum):
+    FLAT = "FLAT"
+    IVF_FLAT = "IVF_FLAT"
+
+
+class IndexState(enum.StrEnum):
+    """CREATED: only a definition. BUILDING: answers exactly while it trains. ACTIVE: answers. RELEASED: not in memory."""
+
+    CREATED = "created"
+    BUILDING = "building"
+    ACTIVE = "active"
+    RELEASED = "released"
+
+
+class CreateIndex(Operation, frozen=True, tag="create_index"):
+    """Define an index; nothing is built before it is activated. `type` and `metric` in any case; `params` by type (nlist, nprobe)."""
+
+    table: str
+    index: str
+    field: str
+    type: str = "IVF_FLAT"
+    metric: str = "l2"
+    params: dict[str, Any] = {}
+    database: str = DEFAULT_DATABASE
+
+
+class ActivateIndex(Operation, frozen=True, tag="activate_index"):
+    """Build the index in a job and keep it up to date from then on. `wait`: answer when the job has ended."""
+
+    table: str
+    index: str
+    wait: bool = True
+    database: str = DEFAULT_DATABASE
+
+
+class RebuildIndex(Operation, frozen=True, tag="rebuild_index"):
+    table: str
+    index: str
+    wait: bool = True
+    database: str = DEFAULT_DATABASE
+
+
+class LoadIndex(Operation, frozen=True, tag="load_index"):
+    table: str
+    index: str
+    wait: bool = True
+    database: str = DEFAULT_DATABASE
+
+
+class ReleaseIndex(Operation, frozen=True, tag="release_index"):
+    table: str
+    index: str
+    database: str = DEFAULT_DATABASE
+
+
+class DropIndex(Operation, frozen=True, tag="drop_index"):
+    table: str
+    index: str
+    database: str = DEFAULT_DATABASE
+
+
+class ListIndexes(Operation, frozen=True, tag="list_indexes"):
+    table: str
+    database: str = DEFAULT_DATABASE
+
+
+class IndexInfo(Result, frozen=True):
+    """`vectors` held by the trained part; `fresh` searched exactly beside it until absorbed; `engine` says what answers now."""
+
+    index: str
+    field: str
+    type: str
+    metric: str
+    params: dict[str, Any]
+    state: str
+    engine: str
+    vectors: int
+    fresh: int
+    memory_bytes: int
+
+
+class IndexList(Result, frozen=True):
+    indexes: list[IndexInfo]

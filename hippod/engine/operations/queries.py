@@ -1,0 +1,73 @@
+"""Requests and results of reading by condition and by likeness."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hippod.engine.arrays import Column
+from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
+
+K_MAX: Final = 10_000
+QUERIES_MAX: Final = 10_000
+HITS_MAX: Final = 1_000_000
+QUERY_ROWS_MAX: Final = 100_000
+FILTER_BYTES_MAX: Final = 65_536
+
+
+class Query(Operation, frozen=True, tag="query"):
+    """Rows that match `filter` (empty: all) in primary key order; `output_fields` None means all scalar fields."""
+
+    table: str
+    filter: str = ""
+    output_fields: list[str] | None = None
+    limit: int = 1_000
+    offset: int = 0
+    database: str = DEFAULT_DATABASE
+
+
+class QueryResult(Result, frozen=True):
+    columns: list[Column]
+    rows: int
+
+
+class Count(Operation, frozen=True, tag="count"):
+    table: str
+    filter: str = ""
+    database: str = DEFAULT_DATABASE
+
+
+class CountResult(Result, frozen=True):
+    count: int
+
+
+class Search(Operation, frozen=True, tag="search"):
+    """The `k` nearest rows of each query vector, best first.
+
+    `vectors` float32 (queries, dimension); `field` may be left out when the table has one vector field; `index` names one,
+    else the first active index on the field answers. `params`: `nprobe` (leaves to search) and `reorder` (candidates
+    scored exactly); unknown keys are ignored. `output_fields` None means the primary key.
+    """
+
+    table: str
+    vectors: npt.NDArray[np.float32]
+    k: int = 10
+    field: str | None = None
+    filter: str = ""
+    output_fields: list[str] | None = None
+    index: str | None = None
+    params: dict[str, Any] = {}
+    database: str = DEFAULT_DATABASE
+
+
+class SearchResult(Result, frozen=True):
+    """Hits of all queries one after the other: `counts` int32 (queries,), `scores` float32 (hits,), `columns` with hits rows.
+
+    L2 scores are squared distances, ascending; IP and COSINE are similarities, descending.
+    """
+
+    counts: object
+    scores: object
+    columns: list[Column]
