@@ -1,0 +1,62 @@
+"""The part of an index that answers exactly: it batches searches into the search pool, straight from the vector file.
+
+It is always there: alone for FLAT, for small tables and while an index trains, beside a host for filtered searches and
+for whatever a host could not answer. Runs on the event loop; the products run in the pool's threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from hippod.engine.index.exact import Hits, Terms, search_exactly
+from hippod.engine.index.lane import Batch, Lane, Search
+from hippod.engine.index.pool import SearchPool
+from hippod.engine.index.rows import RowSource
+from hippod.engine.operations.indexes import Metric
+
+_BATCHES_MAX: Final = 2
+_QUERIES_MAX: Final = 1 << 20
+
+
+class ExactPart:
+    """Owned by a VectorIndex. `deliver` gets the answers of a batch, `fail` an error that ends it."""
+
+    def __init__(
+        self,
+        rows: RowSource,
+        metric: Metric,
+        pool: SearchPool,
+        waiting_max: int,
+        deliver: Callable[[Batch, Hits], None],
+        fail: Callable[[Batch, BaseException], None],
+    ) -> None:
+        self._rows = rows
+        self._pool = pool
+        self._terms = Terms(rows.vectors, metric)
+        self._deliver = deliver
+        self._fail = fail
+        self.lane = Lane(self._start, batches_max=_BATCHES_MAX, queries_max=_QUERIES_MAX, waiting_max=waiting_max)
+
+    def _start(self, batch: Batch) -> None:
+        rows, first = self._rows, batch.searches[0]
+        alive = rows.alive if first.among is not None or rows.live_count < rows.count else None
+        vectors = rows.vectors.view(rows.count)
+        answer = self._pool.run(search_exactly, vectors, self._terms, batch.queries(), first.fetch, slots=first.among, alive=alive)
+        answer.add_done_callback(lambda done: self._finish(batch, done))
+
+    def _finish(self, batch: Batch, done: asyncio.Future[Hits]) -> None:
+        self.lane.release(batch)
+        if done.cancelled():
+            self._fail(batch, asyncio.CancelledError())
+        elif (error := done.exception()) is not None:
+            self._fail(batch, error)
+        else:
+            self._deliver(batch, done.result())
+
+
+def exact_search(queries: Search) -> Search:
+    """The search as the exact part takes it: only the number of rows to fetch distinguishes batches."""
+    queries.key = (queries.fetch, id(queries.among) if queries.among is not None else 0)
+    return queries

@@ -1,0 +1,135 @@
+"""The lane of one index: it gathers waiting searches of the same kind into batches and keeps its backend busy, never flooded.
+
+There is no timer. Searches that arrive in one turn of the event loop leave together at its end, so a lone request goes at
+once, and while the backend has all it may hold, what arrives waits here and the next batch grows by itself.
+
+A lane runs on the event loop. `start` hands a batch to the backend, which says `finish` or `release` when it is through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Final
+
+import numpy as np
+
+from hippod.engine.index.exact import Hits
+from hippod.engine.index.vectors import Slots, Vectors
+from hippod.errors import RetryLater
+
+BATCH_QUERIES_MAX: Final = 64
+
+
+class Search:
+    """One waiting search. `fetch` rows are asked for, at least k; only searches with equal `key` share a batch."""
+
+    __slots__ = ("among", "attempts", "fetch", "future", "k", "key", "queries", "rows")
+
+    def __init__(
+        self, queries: Vectors, k: int, fetch: int, key: Hashable, future: asyncio.Future[Hits], among: Slots | None = None
+    ) -> None:
+        self.queries = queries
+        self.rows = len(queries)
+        self.k = k
+        self.fetch = fetch
+        self.key = key
+        self.future = future
+        self.among = among
+        self.attempts = 0
+
+
+class Batch:
+    """Searches with one key that the backend answers together; `rows` queries in all."""
+
+    __slots__ = ("rows", "searches")
+
+    def __init__(self) -> None:
+        self.searches: list[Search] = []
+        self.rows = 0
+
+    def queries(self) -> Vectors:
+        if len(self.searches) == 1:
+            return self.searches[0].queries
+        return np.concatenate([search.queries for search in self.searches])
+
+
+class Lane:
+    """Owned by a VectorIndex. At most `batches_max` batches and about `queries_max` queries are with the backend."""
+
+    def __init__(self, start: Callable[[Batch], None], *, batches_max: int, queries_max: int, waiting_max: int) -> None:
+        self._start = start
+        self._batches_max = batches_max
+        self._queries_max = queries_max
+        self._waiting_max = waiting_max
+        self._waiting: dict[Hashable, deque[Search]] = {}
+        self._waiting_queries = 0
+        self._batches = 0
+        self._queries = 0
+        self._scheduled = False
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self._waiting or self._batches)
+
+    def submit(self, search: Search) -> None:
+        """Take a search. Raises RetryLater if too many queries wait already."""
+        if self._waiting_queries + search.rows > self._waiting_max and self._waiting_queries:
+            raise RetryLater(f"{self._waiting_queries} queries wait for this index already; try again", waiting=self._waiting_queries)
+        self.resubmit(search)
+
+    def resubmit(self, search: Search) -> None:
+        """Take a search that was accepted before, whatever waits."""
+        waiting = self._waiting.get(search.key)
+        if waiting is None:
+            waiting = self._waiting[search.key] = deque()
+        waiting.append(search)
+        self._waiting_queries += search.rows
+        if not self._scheduled and self._has_room():
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def release(self, batch: Batch) -> None:
+        """The backend is through with the batch: the next may go."""
+        self._batches -= 1
+        self._queries -= batch.rows
+        if self._waiting and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def abandon(self) -> list[Search]:
+        """Give up all searches that wait; those with the backend are its own to give up."""
+        given_up = [search for waiting in self._waiting.values() for search in waiting]
+        self._waiting.clear()
+        self._waiting_queries = 0
+        return given_up
+
+    def _has_room(self) -> bool:
+        return self._batches < self._batches_max and self._queries < self._queries_max
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        while self._waiting and self._has_room():
+            batch = self._gather()
+            if not batch.searches:
+                continue
+            self._batches += 1
+            self._queries += batch.rows
+            self._start(batch)
+
+    def _gather(self) -> Batch:
+        """The next batch, of the kind that waits longest; a kind with more than fits goes to the end of the line."""
+        key, waiting = next(iter(self._waiting.items()))
+        batch = Batch()
+        while waiting and (not batch.rows or batch.rows + waiting[0].rows <= BATCH_QUERIES_MAX):
+            search = waiting.popleft()
+            self._waiting_queries -= search.rows
+            if not search.future.done():
+                batch.searches.append(search)
+                batch.rows += search.rows
+        del self._waiting[key]
+        if waiting:
+            self._waiting[key] = waiting
+        return batch
