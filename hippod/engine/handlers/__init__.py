@@ -1,0 +1,39 @@
+"""One function per operation, in files named as the operations' are. `HANDLERS` is the whole table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from hippod.engine import operations as ops
+from hippod.engine.handlers import databases, indexes, jobs, queries, rows, status, tables
+
+HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any]]] = {
+    ops.CreateDatabase: databases.create_database,
+    ops.DropDatabase: databases.drop_database,
+    ops.ListDatabases: databases.list_databases,
+    ops.CreateTable: tables.create_table,
+    ops.DropTable: tables.drop_table,
+    ops.DescribeTable: tables.describe_table,
+    ops.ListTables: tables.list_tables,
+    ops.Insert: rows.write_rows,
+    ops.Update: rows.write_rows,
+    ops.Upsert: rows.write_rows,
+    ops.Delete: rows.write_rows,
+    ops.DeleteByQuery: rows.delete_by_query,
+    ops.Get: rows.get,
+    ops.Query: queries.query,
+    ops.Count: queries.count,
+    ops.Search: queries.search,
+    ops.CreateIndex: indexes.create_index,
+    ops.ActivateIndex: indexes.activate_index,
+    ops.RebuildIndex: indexes.rebuild_index,
+    ops.LoadIndex: indexes.load_index,
+    ops.ReleaseIndex: indexes.release_index,
+    ops.DropIndex: indexes.drop_index,
+    ops.ListIndexes: indexes.list_indexes,
+    ops.GetJob: jobs.get_job,
+    ops.ListJobs: jobs.list_jobs,
+    ops.CancelJob: jobs.cancel_job,
+    ops.GetStatus: status.get_status,
+}

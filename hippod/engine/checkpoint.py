@@ -1,0 +1,209 @@
+"""From the overlay to the store: effects that are durable in the log are applied to LMDB later, many at a time, by one thread.
+
+The overlay is the list of effects that the store does not have yet; readers do not need it, because columns and vector files have
+all rows. It is bounded: when it is full, the writer waits. Order, which crash safety rests on:
+
+    1  take the overlay's effects up to some LSN
+    2  one store transaction: all of them and the applied position; it returns only when it is synced
+    3  forget them here
+    4  let the log drop the segments they came from
+
+A crash before 2 ends replays them from the log; after it the log's copies are superfluous.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hippod.engine.effects import CatalogEffect, Effect, RowsEffect
+from hippod.engine.options import EngineOptions
+from hippod.engine.rowblock import RowBlock, concat_blocks, select_rows, slice_block
+from hippod.engine.store.row_store import RowStore, StoreChanges
+from hippod.errors import HippodError, ProcessExit
+from hippod.wal.log import AppliedPosition, BatchPosition, Log
+
+BLOCK_ROWS_MAX: Final = 1_024
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayEntry:
+    """The effects of one log batch, and about what holding them costs."""
+
+    effects: Sequence[Effect]
+    position: BatchPosition
+    size_bytes: int
+
+    @classmethod
+    def of(cls, effects: Sequence[Effect], position: BatchPosition) -> OverlayEntry:
+        size = sum(e.size_bytes() if isinstance(e, RowsEffect) else 1_024 for e in effects)
+        return cls(effects, position, size)
+
+
+def apply_entries(store: RowStore, entries: Sequence[OverlayEntry]) -> AppliedPosition:
+    """Step 2, in the caller's thread. Raises DiskFailure, StorageFull or DamagedData; then the store is as it was."""
+    last = entries[-1].position
+    applied = AppliedPosition(last.last_lsn, last.number, last.crc)
+    store.apply(merge_effects([effect for entry in entries for effect in entry.effects]), applied)
+    return applied
+
+
+def merge_effects(effects: Sequence[Effect]) -> StoreChanges:
+    """All effects as one change: rows that were born and died within them never reach the store, small blocks become larger ones."""
+    changes = StoreChanges()
+    blocks: dict[tuple[int, int], list[RowBlock]] = {}
+    dead: dict[tuple[int, int], list[npt.NDArray[np.int64]]] = {}
+    for effect in effects:
+        if isinstance(effect, CatalogEffect):
+            for key, value in effect.changes:
+                if value is not None:
+                    changes.put_catalog[key] = value
+                    changes.delete_catalog.discard(key)
+                else:
+                    changes.put_catalog.pop(key, None)
+                    changes.delete_catalog.add(key)
+                    if key.startswith(b"t/"):
+                        changes.drop_tables.append(int(key[2:], 16))
+            continue
+        where = effect.table, effect.tablet
+        if effect.block is not None:
+            blocks.setdefault(where, []).append(effect.block)
+        if len(effect.dead):
+            dead.setdefault(where, []).append(effect.dead)
+    dropped = set(changes.drop_tables)
+    for (table, tablet), parts in blocks.items():
+        if table not in dropped:
+            gone = np.concatenate(dead[table, tablet]) if (table, tablet) in dead else None
+            changes.put_blocks += [(table, tablet, block) for block in _regroup(parts, gone)]
+    changes.dead = [(table, tablet, np.concatenate(parts)) for (table, tablet), parts in dead.items() if table not in dropped]
+    return changes
+
+
+def _regroup(blocks: Sequence[RowBlock], dead: npt.NDArray[np.int64] | None) -> list[RowBlock]:
+    """The same living rows in blocks of at most BLOCK_ROWS_MAX; large blocks are cut without copying, small ones joined."""
+    out: list[RowBlock] = []
+    small: list[RowBlock] = []
+
+    def join() -> None:
+        if small:
+            cut(concat_blocks(small))
+            small.clear()
+
+    def cut(block: RowBlock) -> None:
+        rows = len(block.row_ids)
+        out.extend(slice_block(block, a, min(a + BLOCK_ROWS_MAX, rows)) for a in range(0, rows, BLOCK_ROWS_MAX))
+
+    for whole in blocks:
+        block = whole
+        if dead is not None:
+            mask = ~np.isin(block.row_ids, dead)
+            if not mask.all():
+                block = select_rows(block, mask)
+        if not len(block.row_ids):
+            continue
+        if len(block.row_ids) >= BLOCK_ROWS_MAX // 2:
+            join()
+            cut(block)
+        else:
+            small.append(block)
+    join()
+    return out
+
+
+class Checkpointer:
+    """Lives on the event loop; owns the store thread, the only one that writes to LMDB.
+
+    `failed` completes with the ProcessExit that ended it.
+    """
+
+    def __init__(self, options: EngineOptions, store: RowStore, log: Log) -> None:
+        self._options = options
+        self._store = store
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, "store")
+        self._entries: list[OverlayEntry] = []
+        self._bytes = 0
+        self._applying_bytes = 0
+        self._records = 0
+        self._due = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closing = False
+        self.applied_lsn = store.applied().lsn
+        self.failed: asyncio.Future[ProcessExit] = self._loop.create_future()
+        self._task = self._loop.create_task(self._run())
+
+    @property
+    def overlay_bytes(self) -> int:
+        return self._bytes + self._applying_bytes
+
+    def add(self, effects: Sequence[Effect], position: BatchPosition) -> None:
+        """Take durable effects; event loop only."""
+        entry = OverlayEntry.of(effects, position)
+        self._entries.append(entry)
+        self._bytes += entry.size_bytes
+        self._records += len(effects)
+        if self._records >= self._options.checkpoint_records or self._bytes >= self._options.checkpoint_bytes:
+            self._due.set()
+        if self.overlay_bytes >= self._options.overlay_bytes_max:
+            self._room.clear()
+
+    async def wait_for_room(self) -> None:
+        await self._room.wait()
+
+    async def close(self) -> None:
+        """Apply everything, then end the thread."""
+        self._closing = True
+        self._due.set()
+        await self._task
+        await self._loop.run_in_executor(None, self._thread.shutdown)
+
+    async def _run(self) -> None:
+        while not self.failed.done() and not (self._closing and not self._entries):
+            if not self._closing:
+                try:
+                    await asyncio.wait_for(self._due.wait(), self._options.checkpoint_interval_s)
+                except TimeoutError:
+                    pass
+            self._due.clear()
+            if self._entries:
+                await self._apply()
+
+    async def _apply(self) -> None:
+        entries, self._entries = self._entries, []
+        self._applying_bytes, self._bytes, self._records = self._bytes, 0, 0
+        try:
+            applied = await self._loop.run_in_executor(self._thread, self._apply_and_cut, entries)
+        except ProcessExit as error:
+            self.failed.set_result(error)
+            self._room.set()
+            return
+        except HippodError as error:
+            # Nothing was applied and nothing is lost: the log has it. Keep it and try again after a while.
+            _log.warning("the store could not take a checkpoint, it will be tried again: %s", error.message)
+            self._entries = [*entries, *self._entries]
+            self._bytes, self._applying_bytes = self._bytes + self._applying_bytes, 0
+            if self._closing:
+                self._entries = []
+            else:
+                await asyncio.sleep(self._options.checkpoint_interval_s)
+            return
+        self.applied_lsn = applied.lsn
+        self._applying_bytes = 0
+        if self.overlay_bytes < self._options.overlay_bytes_max:
+            self._room.set()
+
+    def _apply_and_cut(self, entries: Sequence[OverlayEntry]) -> AppliedPosition:
+        applied = apply_entries(self._store, entries)
+        self._log.cut(applied)
+        return applied

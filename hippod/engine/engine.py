@@ -1,0 +1,240 @@
+"""The engine: opens and closes everything below the net, and is the one way in (`submit`) for every operation of every port.
+
+It lives on the event loop. Answers come as futures; refusals that need no waiting are raised by the handler and arrive in the
+future too. When durable state can no longer be written, `stopped` completes with the ProcessExit that the process must end with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hippod.engine import access
+from hippod.engine.access import Principal
+from hippod.engine.catalog import Catalog, Changes, IndexDefinition, TableDefinition, put_user
+from hippod.engine.catalog_write import CatalogWrite
+from hippod.engine.checkpoint import Checkpointer
+from hippod.engine.directory import DataDirectory
+from hippod.engine.handlers import HANDLERS
+from hippod.engine.index.hosts import HostPool
+from hippod.engine.index.pool import SearchPool
+from hippod.engine.index.vector_index import VectorIndex
+from hippod.engine.jobs import Job, Jobs
+from hippod.engine.operations import DEFAULT_DATABASE, Operation, Result
+from hippod.engine.options import EngineOptions
+from hippod.engine.recovery import recover
+from hippod.engine.table import Table
+from hippod.engine.writer import Writer
+from hippod.errors import HippodError, ProcessExit, TableNotFound
+
+_log = logging.getLogger(__name__)
+
+
+class Engine:
+    """Made by `open`; `close` ends it in order and leaves nothing to replay."""
+
+    def __init__(self, options: EngineOptions, directory: DataDirectory) -> None:
+        self.options = options
+        self.directory = directory
+        self.started = time.monotonic()
+        self.jobs = Jobs()
+        self.pool = SearchPool(options.index.search_threads)
+        self.hosts = HostPool(options.index)
+        self.tables: dict[int, Table] = {}
+        self.catalog = Catalog()
+        self.has_space = True
+        self.stopped: asyncio.Future[ProcessExit] = asyncio.get_running_loop().create_future()
+        self._background: set[asyncio.Task[Any]] = set()
+        self.checkpointer: Checkpointer
+        self.writer: Writer
+
+    @property
+    def server_id(self) -> str:
+        return self.directory.database_id.hex()
+
+    @property
+    def has_default_password(self) -> bool:
+        """Whether the well-known password opens the door: then only loopback may listen."""
+        return any(user.is_default for user in self.catalog.users.values())
+
+    @classmethod
+    async def open(cls, options: EngineOptions) -> Engine:
+        """Lock and recover the data directory. Raises ProcessExit: 65 damage, 73 in use, 74 disk failure, 77 no permission."""
+        directory = await asyncio.to_thread(DataDirectory.open, options.data_dir, create=True)
+        try:
+            await asyncio.to_thread(directory.prepare)
+            engine = cls(options, directory)
+            recovered = await asyncio.to_thread(recover, directory, options, engine.make_table)
+        except BaseException:
+            directory.close()
+            raise
+        engine.catalog, engine.tables = recovered.catalog, recovered.tables
+        engine.log, engine.store = recovered.log, recovered.store
+        engine.checkpointer = Checkpointer(options, recovered.store, recovered.log)
+        engine.writer = Writer(options, recovered.log, engine.checkpointer, lambda: engine.has_space)
+        for failed in (engine.writer.failed, engine.checkpointer.failed):
+            failed.add_done_callback(engine._fail_stop)
+        engine._keep(engine._watch_space())
+        await engine._first_documents(options.initial_password)
+        for table in engine.tables.values():
+            for index in table.definition.indexes:
+                if index.active and not index.released:
+                    engine._load_index(table, index)
+        return engine
+
+    def make_table(self, definition: TableDefinition) -> Table:
+        return Table(definition, self.directory.path, self.hosts, self.pool)
+
+    def submit(self, operation: Operation, principal: Principal, deadline: float | None = None) -> asyncio.Future[Any]:
+        """Run one operation. The future gets its Result, or a HippodError; `deadline` is in loop time."""
+        loop = asyncio.get_running_loop()
+        try:
+            access.check_access(principal, operation)
+            outcome = HANDLERS[type(operation)](self, operation, deadline)
+        except HippodError as error:
+            return _failed(loop, error)
+        if isinstance(outcome, asyncio.Future):
+            return outcome
+        if asyncio.iscoroutine(outcome):
+            return loop.create_task(outcome)
+        future: asyncio.Future[Any] = loop.create_future()
+        future.set_result(outcome)
+        return future
+
+    async def execute(self, operation: Operation, principal: Principal, deadline: float | None = None) -> Any:
+        """`submit` and wait."""
+        return await self.submit(operation, principal, deadline)
+
+    async def authenticate(self, user: str, password: str) -> Principal:
+        """The principal of a user, or AuthenticationFailed."""
+        return await asyncio.to_thread(access.authenticate, self.catalog.users.get(user), password)
+
+    def table(self, database: str, name: str) -> Table:
+        """The open table, or DatabaseNotFound or TableNotFound."""
+        return self.tables[self.catalog.table(database, name).number]
+
+    def current(self, table: Table) -> Table:
+        """`table` if it still exists; handlers call it after waiting."""
+        if self.tables.get(table.number) is not table:
+            raise TableNotFound(f"table {table.definition.name!r} was dropped meanwhile", table=table.definition.name)
+        return table
+
+    async def change_catalog(self, compute: Callable[[], Changes], deadline: float | None = None) -> None:
+        """Make a catalog change durable and visible. `compute` runs in the writer thread against the published catalog."""
+        await self.writer.submit_exclusive(CatalogWrite(compute, self._catalog_changed), deadline)
+
+    def _catalog_changed(self, changes: Changes) -> None:
+        self.catalog.apply(changes)
+        for number in set(self.tables) - set(self.catalog.by_number):
+            self._keep(self._discard_table(self.tables.pop(number)))
+        for number, definition in self.catalog.by_number.items():
+            table = self.tables.get(number)
+            if table is None:
+                self.tables[number] = self.make_table(definition)
+            else:
+                table.definition = definition
+
+    async def _discard_table(self, table: Table) -> None:
+        definition = table.definition
+        await self.jobs.cancel_of_table(definition.database, definition.name)
+        for index in table.live_indexes():
+            await index.close(save=False)
+        table.close()
+        await asyncio.to_thread(shutil.rmtree, table.index_dir, ignore_errors=True)
+
+    def _load_index(self, table: Table, index: IndexDefinition) -> None:
+        """Bring an active index into memory in the background; searches are exact meanwhile."""
+        definition = table.definition
+
+        async def work(job: Job) -> None:
+            await self.load_index(table, index, job)
+
+        self.jobs.start(Job("load_index", definition.database, definition.name, index.name), work)
+
+    async def load_index(self, table: Table, index: IndexDefinition, job: Job) -> None:
+        await self.for_each_tablet(table.open_index(index), job, lambda live, progress: live.load(progress))
+
+    async def for_each_tablet(
+        self, indexes: list[VectorIndex], job: Job, action: Callable[[VectorIndex, Callable[[float, str], None]], Any]
+    ) -> None:
+        """Run an action on the index of each tablet, one after the other, with one progress."""
+        total = len(indexes)
+        for number, live in enumerate(indexes):
+
+            def report(progress: float, stage: str, done: int = number) -> None:
+                job.report((done + progress) / total, stage if total == 1 else f"tablet {done + 1} of {total}: {stage}")
+
+            await action(live, report)
+            description = live.describe()
+            job.vectors += description.vectors + description.fresh
+
+    async def _first_documents(self, password: str | None) -> None:
+        """The default database and the superuser, on the first start; a given password is set on every start."""
+
+        def compute() -> Changes:
+            changes: list[tuple[bytes, bytes | None]] = []
+            if DEFAULT_DATABASE not in self.catalog.databases:
+                changes.append((b"d/" + DEFAULT_DATABASE.encode(), b""))
+            user = self.catalog.users.get(access.SUPERUSER)
+            if user is None or (password is not None and not access.password_matches(user, password)):
+                changes.append(put_user(access.make_superuser(password)))
+            return tuple(changes)
+
+        await self.change_catalog(compute)
+
+    async def _watch_space(self) -> None:
+        """Turn to read-only before the disk is full, and back when there is space again."""
+        while True:
+            free = await asyncio.to_thread(_free_bytes, self.directory.path)
+            enough = free >= self.options.free_bytes_min
+            if enough != self.has_space:
+                _log.warning("%d bytes are free on the disk of the data: %s", free, "writable again" if enough else "read-only now")
+            self.has_space = enough
+            await asyncio.sleep(1.0)
+
+    def _keep(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _fail_stop(self, failed: asyncio.Future[ProcessExit]) -> None:
+        if not self.stopped.done() and not failed.cancelled():
+            self.stopped.set_result(failed.result())
+
+    async def close(self) -> None:
+        """Finish waiting writes, apply everything to the store, save indexes, give everything back."""
+        await self.jobs.close()
+        await self.writer.close()
+        await self.checkpointer.close()
+        for table in self.tables.values():
+            for index in table.live_indexes():
+                await index.close(save=True)
+            table.close()
+        for task in list(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.hosts.close()
+        await asyncio.to_thread(self._close_files)
+
+    def _close_files(self) -> None:
+        self.pool.close()
+        self.log.close()
+        self.store.close()
+        self.directory.close()
+
+
+def _failed(loop: asyncio.AbstractEventLoop, error: HippodError) -> asyncio.Future[Any]:
+    future: asyncio.Future[Any] = loop.create_future()
+    future.set_exception(error)
+    return future
+
+
+def _free_bytes(path: Path) -> int:
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize

@@ -1,0 +1,24 @@
+"""Operations on databases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hippod.engine.operations import CreateDatabase, DatabaseList, Done, DropDatabase, ListDatabases
+
+if TYPE_CHECKING:
+    from hippod.engine.engine import Engine
+
+
+async def create_database(engine: Engine, operation: CreateDatabase, deadline: float | None) -> Done:
+    await engine.change_catalog(lambda: engine.catalog.create_database(operation.database), deadline)
+    return Done()
+
+
+async def drop_database(engine: Engine, operation: DropDatabase, deadline: float | None) -> Done:
+    await engine.change_catalog(lambda: engine.catalog.drop_database(operation.database), deadline)
+    return Done()
+
+
+def list_databases(engine: Engine, _operation: ListDatabases, _deadline: float | None) -> DatabaseList:
+    return DatabaseList(sorted(engine.catalog.databases))

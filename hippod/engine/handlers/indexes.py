@@ -1,0 +1,183 @@
+"""Operations on vector indexes, and the jobs behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from hippod.engine.catalog import Changes, IndexDefinition, put_table
+from hippod.engine.index.spec import IndexSpec
+from hippod.engine.jobs import Job
+from hippod.engine.operations import (
+    ActivateIndex,
+    CreateIndex,
+    Done,
+    DropIndex,
+    IndexInfo,
+    IndexList,
+    IndexState,
+    JobInfo,
+    ListIndexes,
+    LoadIndex,
+    Metric,
+    RebuildIndex,
+    ReleaseIndex,
+)
+from hippod.engine.schema import Field
+from hippod.engine.table import Table
+from hippod.errors import InvalidVector, WrongState
+
+if TYPE_CHECKING:
+    from hippod.engine.engine import Engine
+
+# A caller who waits gets the state of the job this long before its deadline, rather than an error at it.
+_ANSWER_BEFORE_S: Final = 0.25
+
+
+def index_info(table: Table, index: IndexDefinition) -> IndexInfo:
+    live = [tablet.indexes[index.name].describe() for tablet in table.tablets if index.name in tablet.indexes]
+    field = next(f for f in table.schema.fields if f.number == index.field)
+    return IndexInfo(
+        index=index.name,
+        field=field.name,
+        type=index.type.value,
+        metric=index.metric.value,
+        params=index.params,
+        state=table.state_of(index).value,
+        engine=", ".join(sorted({d.engine for d in live})) or "none",
+        vectors=sum(d.vectors for d in live),
+        fresh=sum(d.fresh for d in live),
+        memory_bytes=sum(d.memory_bytes for d in live),
+    )
+
+
+async def create_index(engine: Engine, operation: CreateIndex, deadline: float | None) -> Done:
+    table = engine.table(operation.database, operation.table)
+    field = table.vector_field(operation.field)
+    spec = IndexSpec.of(operation.type, operation.metric, operation.params, field.dimension or 0)
+    index = IndexDefinition(operation.index, field.number, spec.type, spec.metric, operation.params, number=0)
+
+    def compute() -> Changes:
+        if spec.metric is Metric.COSINE:
+            _refuse_zero_vectors(table, field)
+        return engine.catalog.create_index(engine.current(table).definition, index)
+
+    await engine.change_catalog(compute, deadline)
+    return Done()
+
+
+def _refuse_zero_vectors(table: Table, field: Field) -> None:
+    for tablet in table.tablets:
+        columns = tablet.columns
+        vectors = tablet.rows[field.number].vectors.view(columns.count)
+        for start in range(0, columns.count, 16_384):
+            zero = ~vectors[start : start + 16_384].any(axis=1) & columns.alive[start : start + 16_384]
+            if zero.any():
+                raise InvalidVector(
+                    f"{int(zero.sum())} or more rows have a zero vector in {field.name!r}, which has no direction for cosine", field=field.name
+                )
+
+
+async def activate_index(engine: Engine, operation: ActivateIndex, deadline: float | None) -> JobInfo:
+    table, index = _find(engine, operation)
+
+    async def work(job: Job) -> None:
+        if index.active and not index.released:
+            return
+        if index.active:
+            await engine.load_index(table, index, job)
+        else:
+            try:
+                await engine.for_each_tablet(table.open_index(index), job, lambda live, progress: live.activate(progress))
+            except BaseException:
+                for live in table.take_index(index.name):
+                    await live.close(save=False)
+                raise
+        await _mark(engine, table, index.name, active=True, released=False)
+
+    return await _run(engine, table, operation, work, deadline)
+
+
+async def rebuild_index(engine: Engine, operation: RebuildIndex, deadline: float | None) -> JobInfo:
+    table, index = _find(engine, operation)
+    if not index.active or index.released:
+        raise WrongState(f"index {index.name!r} is not active: activate or load it first", index=index.name)
+
+    async def work(job: Job) -> None:
+        await engine.for_each_tablet(table.open_index(index), job, lambda live, progress: live.rebuild(progress))
+
+    return await _run(engine, table, operation, work, deadline)
+
+
+async def load_index(engine: Engine, operation: LoadIndex, deadline: float | None) -> JobInfo:
+    table, index = _find(engine, operation)
+    if not index.active:
+        raise WrongState(f"index {index.name!r} was never activated: activate it", index=index.name)
+
+    async def work(job: Job) -> None:
+        if index.released:
+            await engine.load_index(table, index, job)
+            await _mark(engine, table, index.name, active=True, released=False)
+
+    return await _run(engine, table, operation, work, deadline)
+
+
+async def release_index(engine: Engine, operation: ReleaseIndex, deadline: float | None) -> Done:
+    table, index = _find(engine, operation)
+    if not index.active:
+        raise WrongState(f"index {index.name!r} is not active", index=index.name)
+    await engine.jobs.cancel_of_table(table.definition.database, table.definition.name, index.name)
+    await _mark(engine, table, index.name, active=True, released=True, deadline=deadline)
+    for live in table.take_index(index.name):
+        await live.release()
+        await live.close(save=False)
+    return Done()
+
+
+async def drop_index(engine: Engine, operation: DropIndex, deadline: float | None) -> Done:
+    table, index = _find(engine, operation)
+    await engine.jobs.cancel_of_table(table.definition.database, table.definition.name, index.name)
+    await engine.change_catalog(lambda: engine.catalog.drop_index(engine.current(table).definition, index.name), deadline)
+    for live in table.take_index(index.name):
+        live.drop()
+        await live.close(save=False)
+    return Done()
+
+
+def list_indexes(engine: Engine, operation: ListIndexes, _deadline: float | None) -> IndexList:
+    table = engine.table(operation.database, operation.table)
+    return IndexList([index_info(table, index) for index in table.definition.indexes])
+
+
+def _find(engine: Engine, operation: Any) -> tuple[Table, IndexDefinition]:
+    table = engine.table(operation.database, operation.table)
+    return table, table.definition.index(operation.index)
+
+
+async def _mark(engine: Engine, table: Table, name: str, *, active: bool, released: bool, deadline: float | None = None) -> None:
+    def compute() -> Changes:
+        definition = engine.current(table).definition
+        index = msgspec.structs.replace(definition.index(name), active=active, released=released)
+        return (put_table(definition.with_index(index)),)
+
+    await engine.change_catalog(compute, deadline)
+
+
+async def _run(
+    engine: Engine, table: Table, operation: ActivateIndex | RebuildIndex | LoadIndex, work: Callable[[Job], Awaitable[None]], deadline: float | None
+) -> JobInfo:
+    """Start the job; wait for its end if asked to. A job that fails while the caller waits raises its error."""
+    action = type(operation).__struct_config__.tag
+    job = engine.jobs.start(Job(str(action), table.definition.database, table.definition.name, operation.index), work)
+    if operation.wait:
+        timeout = None if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time() - _ANSWER_BEFORE_S)
+        try:
+            await asyncio.wait_for(job.done.wait(), timeout)
+        except TimeoutError:
+            return job.info()
+        if job.failure is not None:
+            raise job.failure
+    return job.info()

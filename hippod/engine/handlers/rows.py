@@ -1,0 +1,78 @@
+"""Operations on rows: writes go to the writer, reads by key are answered from memory."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from hippod.engine.arrays import take_values
+from hippod.engine.effects import column_bytes
+from hippod.engine.normalize import normalize_keys
+from hippod.engine.operations import Delete, DeleteByQuery, Get, GetResult, Insert, Result, Update, Upsert, WriteResult
+from hippod.engine.operations.rows import GET_ROWS_MAX
+from hippod.engine.row_writes import TableChange, prepare_delete_by_query
+from hippod.engine.search import gather_from
+from hippod.engine.table import Table
+from hippod.engine.write_queue import Commit
+from hippod.errors import Rejected
+
+if TYPE_CHECKING:
+    from hippod.engine.engine import Engine
+
+_DELETES_PER_BATCH: Final = 1_000_000
+_CELLS_ON_LOOP_MAX: Final = 4_096
+
+
+def write_rows(engine: Engine, operation: Insert | Update | Upsert | Delete, deadline: float | None) -> asyncio.Future[Result]:
+    table = engine.table(operation.database, operation.table)
+    columns = [operation.keys] if isinstance(operation, Delete) else operation.columns
+    if not columns:
+        raise Rejected("the request has no columns")
+    return engine.writer.submit_rows(table, operation, sum(column_bytes(c.values) for c in columns), deadline)
+
+
+@dataclass(slots=True, eq=False)
+class _DeleteMatching:
+    engine: Engine
+    table: Table
+    operation: DeleteByQuery
+
+    def prepare(self) -> Commit:
+        change = TableChange(self.engine.current(self.table))
+        count = prepare_delete_by_query(change, self.operation, _DELETES_PER_BATCH)
+        return Commit([WriteResult(count)], [change])
+
+
+async def delete_by_query(engine: Engine, operation: DeleteByQuery, deadline: float | None) -> WriteResult:
+    """Up to a million rows go in one batch; more go in several, each whole."""
+    if not operation.filter.strip():
+        raise Rejected("delete_by_query needs a filter; to remove all rows drop the table")
+    table = engine.table(operation.database, operation.table)
+    table.filter(operation.filter)
+    total = 0
+    while True:
+        result: Any = await engine.writer.submit_exclusive(_DeleteMatching(engine, table, operation), deadline)
+        total += result.count
+        if result.count < _DELETES_PER_BATCH:
+            return WriteResult(total)
+
+
+def get(engine: Engine, operation: Get, _deadline: float | None) -> GetResult | asyncio.Future[Any]:
+    table = engine.table(operation.database, operation.table)
+    fields = table.output_fields(operation.output_fields, table.schema.fields)
+    keys = normalize_keys(table.schema, operation.keys, GET_ROWS_MAX)
+    route = table.route(keys)
+    slots = np.full(len(keys), -1, np.int64)
+    for number, tablet in enumerate(table.tablets):
+        mine = np.flatnonzero(route == number)
+        slots[mine] = tablet.lookup(take_values(keys, mine))
+    found = np.flatnonzero(slots >= 0)
+
+    def gather() -> GetResult:
+        return GetResult(gather_from(table.tablets, fields, route[found], slots[found]), found.astype(np.int32))
+
+    cells = len(found) * sum(f.dimension or 1 for f in fields)
+    return gather() if cells <= _CELLS_ON_LOOP_MAX else engine.pool.run(gather)

@@ -1,0 +1,123 @@
+"""From the data directory to memory: the rows of the store, then the log behind it. Runs before anything is served, in one thread.
+
+The store has everything up to its applied position; the log is checked to reach down to it, and what lies behind is replayed into
+memory and, in steps of bounded size, into the store. Replay validates nothing: effects always apply. A crash during recovery
+just starts it again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from hippod.engine.catalog import Catalog, TableDefinition
+from hippod.engine.checkpoint import OverlayEntry, apply_entries
+from hippod.engine.directory import DataDirectory
+from hippod.engine.effects import CatalogEffect, Effect, RowsEffect, decode_effect
+from hippod.engine.options import EngineOptions
+from hippod.engine.rowblock import RowBlock, concat_blocks, select_rows
+from hippod.engine.store.row_store import RowStore
+from hippod.engine.table import Table
+from hippod.errors import DamagedData
+from hippod.fs import RealFileSystem
+from hippod.wal.log import Log
+
+# Blocks are joined up to this many rows before they enter memory: fewer, larger copies.
+_RESTORE_ROWS: Final = 16_384
+
+_log = logging.getLogger(__name__)
+
+
+class Recovered(NamedTuple):
+    """What a start found: everything open and ready for the first write."""
+
+    store: RowStore
+    log: Log
+    catalog: Catalog
+    tables: dict[int, Table]
+
+
+def recover(directory: DataDirectory, options: EngineOptions, make_table: Callable[[TableDefinition], Table]) -> Recovered:
+    """Open store and log and bring memory to the end of the log. Raises DamagedData (65) or DiskFailure (74)."""
+    store = RowStore.open(directory.lmdb, options.map_bytes, directory.database_id)
+    catalog = Catalog()
+    catalog.load(store.load_catalog())
+    tables = {number: make_table(definition) for number, definition in catalog.by_number.items()}
+    for table in tables.values():
+        for tablet in table.tablets:
+            tablet.restore(_stored_rows(store, table.number, tablet.number))
+    log = Log.open(directory.wal, directory.database_id, store.applied(), RealFileSystem())
+    _Replay(store, catalog, tables, make_table, options.checkpoint_bytes).run(log)
+    log.start()
+    return Recovered(store, log, catalog, tables)
+
+
+def _stored_rows(store: RowStore, table: int, tablet: int) -> Iterator[RowBlock]:
+    """The living rows of a tablet, joined into larger blocks."""
+    joined: list[RowBlock] = []
+    rows = 0
+    for block, alive in store.load_blocks(table, tablet):
+        living = block if alive.all() else select_rows(block, alive)
+        joined.append(living)
+        rows += len(living.row_ids)
+        if rows >= _RESTORE_ROWS:
+            yield concat_blocks(joined)
+            joined, rows = [], 0
+    if rows:
+        yield concat_blocks(joined)
+
+
+class _Replay:
+    """Applies log records to memory at once and to the store in steps."""
+
+    def __init__(
+        self,
+        store: RowStore,
+        catalog: Catalog,
+        tables: dict[int, Table],
+        make_table: Callable[[TableDefinition], Table],
+        step_bytes: int,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._tables = tables
+        self._make_table = make_table
+        self._step_bytes = step_bytes
+
+    def run(self, log: Log) -> None:
+        entries: list[OverlayEntry] = []
+        size = batches = 0
+        for position, records in log.replay(self._store.applied().lsn + 1):
+            effects = [decode_effect(r.operation, r.table, r.body) for r in records]
+            for effect in effects:
+                self._apply(effect)
+            entry = OverlayEntry.of(effects, position)
+            entries.append(entry)
+            size += entry.size_bytes
+            batches += 1
+            if size >= self._step_bytes:
+                apply_entries(self._store, entries)
+                entries, size = [], 0
+        if entries:
+            log.cut(apply_entries(self._store, entries))
+        if batches:
+            _log.info("replayed %d batches of the log, up to LSN %d", batches, log.last.last_lsn)
+
+    def _apply(self, effect: Effect) -> None:
+        if isinstance(effect, CatalogEffect):
+            self._catalog.apply(effect.changes)
+            for number in set(self._tables) - set(self._catalog.by_number):
+                self._tables.pop(number).close()
+            for number, definition in self._catalog.by_number.items():
+                if number not in self._tables:
+                    self._tables[number] = self._make_table(definition)
+                self._tables[number].definition = definition
+            return
+        self._apply_rows(effect)
+
+    def _apply_rows(self, effect: RowsEffect) -> None:
+        table = self._tables.get(effect.table)
+        if table is None or effect.tablet >= len(table.tablets):
+            raise DamagedData(f"the log puts rows into table {effect.table}, which the catalog does not have")
+        table.tablets[effect.tablet].replay(effect.dead, effect.block)

@@ -1,0 +1,188 @@
+"""Vector search over a table: one plan a tablet, hits of all tablets merged, rows of the hits gathered into columns.
+
+The plain case (no filter, one tablet) passes through futures and callbacks only, without a task: it is the hot path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hippod.engine.arrays import Column, concat_values, take_values
+from hippod.engine.index.exact import Hits
+from hippod.engine.index.pool import SearchPool
+from hippod.engine.index.vector_index import VectorIndex
+from hippod.engine.matching import Matches
+from hippod.engine.normalize import check_vectors
+from hippod.engine.operations import Metric, Result, Search, SearchResult
+from hippod.engine.operations.queries import FILTER_BYTES_MAX, HITS_MAX, K_MAX, QUERIES_MAX
+from hippod.engine.planner import plan_filtered
+from hippod.engine.schema import Field
+from hippod.engine.table import Table
+from hippod.engine.tablet import Tablet
+from hippod.errors import InvalidVector, LimitExceeded, TypeMismatch
+
+# Gathering more cells than this, or vectors of more bytes, is left to the pool: it would hold up the event loop.
+_CELLS_ON_LOOP_MAX: Final = 4_096
+_VECTOR_BYTES_ON_LOOP_MAX: Final = 16_384
+
+
+class _Question:
+    """A checked search: what to ask of each tablet, and how to answer."""
+
+    __slots__ = ("descending", "fields", "index", "k", "params", "pool", "table", "vectors")
+
+    def __init__(self, table: Table, operation: Search, pool: SearchPool) -> None:
+        field = table.vector_field(operation.field)
+        definition = table.searchable_index(field, operation.index)
+        self.vectors = _check_queries(operation, field, definition.metric)
+        self.table = table
+        self.pool = pool
+        self.k = operation.k
+        self.index = definition.name
+        self.params = operation.params
+        self.fields = table.output_fields(operation.output_fields, (table.schema.primary_key,))
+        self.descending = definition.metric is not Metric.L2
+
+    def cost_of_gathering(self) -> int:
+        """Relative to what the event loop may do by itself; 1.0 is its limit."""
+        rows = len(self.vectors) * self.k
+        cells = rows * sum(not f.is_vector for f in self.fields)
+        vector_bytes = rows * sum(4 * (f.dimension or 0) for f in self.fields if f.is_vector)
+        return max(cells // _CELLS_ON_LOOP_MAX, vector_bytes // _VECTOR_BYTES_ON_LOOP_MAX)
+
+
+def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[Result]:
+    """Answer a search. Raises Rejected and its descendants before anything is done."""
+    question = _Question(table, operation, pool)
+    loop = asyncio.get_running_loop()
+    if operation.filter or len(table.tablets) > 1:
+        return loop.create_task(_search_tablets(question, operation.filter))
+    tablet = table.tablets[0]
+    answer: asyncio.Future[Result] = loop.create_future()
+    hits = tablet.indexes[question.index].search(question.vectors, question.k, question.params)
+    if question.cost_of_gathering():
+        return loop.create_task(_gather_in_pool(question, tablet, hits))
+
+    def deliver(done: asyncio.Future[Hits]) -> None:
+        if answer.done():
+            return
+        try:
+            answer.set_result(_gather(question, tablet, done.result()))
+        except (Exception, asyncio.CancelledError) as error:
+            answer.set_exception(error)
+
+    hits.add_done_callback(deliver)
+    return answer
+
+
+def _check_queries(operation: Search, field: Field, metric: Metric) -> npt.NDArray[np.float32]:
+    vectors = operation.vectors
+    if vectors.ndim != 2 or vectors.dtype != np.float32:
+        raise TypeMismatch(f"`vectors` is a float32 block of shape (queries, {field.dimension})")
+    if vectors.shape[1] != field.dimension:
+        raise InvalidVector(f"field {field.name!r} has dimension {field.dimension}, the queries have {vectors.shape[1]}", field=field.name)
+    if not 1 <= len(vectors) <= QUERIES_MAX:
+        raise LimitExceeded(f"a search has 1 to {QUERIES_MAX} queries, not {len(vectors)}", limit=QUERIES_MAX)
+    if not 1 <= operation.k <= K_MAX:
+        raise LimitExceeded(f"k is from 1 to {K_MAX}, not {operation.k}", limit=K_MAX)
+    if len(vectors) * operation.k > HITS_MAX:
+        raise LimitExceeded(f"queries times k is at most {HITS_MAX}, not {len(vectors) * operation.k}", limit=HITS_MAX)
+    if len(operation.filter) > FILTER_BYTES_MAX:
+        raise LimitExceeded(f"a filter has at most {FILTER_BYTES_MAX} characters", limit=FILTER_BYTES_MAX)
+    check_vectors("vectors", vectors, zero_refused=metric is Metric.COSINE)
+    return vectors
+
+
+async def _gather_in_pool(question: _Question, tablet: Tablet, hits: asyncio.Future[Hits]) -> SearchResult:
+    return await question.pool.run(_gather, question, tablet, await hits)
+
+
+def _gather(question: _Question, tablet: Tablet, hits: Hits) -> SearchResult:
+    slots, scores = _flat(hits)
+    return SearchResult(hits.counts, scores, tablet.take(question.fields, slots))
+
+
+def _flat(hits: Hits) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Slots and scores of all hits, one query after the other, without the padding."""
+    width = hits.slots.shape[1]
+    if (hits.counts == width).all():
+        return hits.slots.reshape(-1), np.ascontiguousarray(hits.scores).reshape(-1)
+    kept = np.arange(width) < hits.counts[:, None]
+    return hits.slots[kept], hits.scores[kept]
+
+
+async def _search_tablets(question: _Question, text: str) -> SearchResult:
+    tablets = question.table.tablets
+    hits = await asyncio.gather(*(_search_tablet(question, tablet, text) for tablet in tablets))
+    if len(tablets) == 1:
+        return await question.pool.run(_gather, question, tablets[0], hits[0])
+    return await question.pool.run(_merge, question, tablets, hits)
+
+
+async def _search_tablet(question: _Question, tablet: Tablet, text: str) -> Hits:
+    index = tablet.indexes[question.index]
+    if not text:
+        return await index.search(question.vectors, question.k, question.params)
+    matches = await question.table.matchers[tablet.number].matches(text, question.table.filter(text))
+    return await _search_matches(question, tablet, index, matches)
+
+
+async def _search_matches(question: _Question, tablet: Tablet, index: VectorIndex, matches: Matches) -> Hits:
+    """Over-fetch while that is the cheaper way, then search among the matches."""
+    trained = index.describe().vectors > 0
+    wanted = min(question.k, len(matches.slots))
+    plan = plan_filtered(question.k, len(matches.slots), tablet.columns.live_count, trained=trained)
+    if plan.fetch is not None:
+        hits = await index.search(question.vectors, plan.fetch, question.params)
+        kept = await question.pool.run(_keep_matching, hits, matches.mask, question.k)
+        if (kept.counts >= wanted).all():
+            return kept
+    return await index.search_among(question.vectors, question.k, matches.slots)
+
+
+def _keep_matching(hits: Hits, mask: npt.NDArray[np.bool_], k: int) -> Hits:
+    """The first k matching hits of each query. Rows younger than the mask are not known to match."""
+    width = hits.slots.shape[1]
+    known = (np.arange(width) < hits.counts[:, None]) & (hits.slots < len(mask))
+    known &= mask[np.where(known, hits.slots, 0)]
+    order = np.argsort(~known, axis=1, kind="stable")[:, :k]
+    counts = np.minimum(known.sum(axis=1), k).astype(np.int32)
+    return Hits(np.take_along_axis(hits.slots, order, 1), np.take_along_axis(hits.scores, order, 1), counts)
+
+
+def _merge(question: _Question, tablets: Sequence[Tablet], hits: Sequence[Hits]) -> SearchResult:
+    """The k best of all tablets for each query, exactly."""
+    worst = -np.inf if question.descending else np.inf
+    scores = np.concatenate([np.where(np.arange(h.slots.shape[1]) < h.counts[:, None], h.scores, worst) for h in hits], axis=1)
+    slots = np.concatenate([h.slots for h in hits], axis=1)
+    origin = np.repeat(np.arange(len(hits)), [h.slots.shape[1] for h in hits])
+    order = np.argsort(-scores if question.descending else scores, axis=1, kind="stable")[:, : question.k]
+    counts = np.minimum(sum(h.counts for h in hits), question.k).astype(np.int32)
+    merged = Hits(np.take_along_axis(slots, order, 1), np.take_along_axis(scores, order, 1).astype(np.float32), counts)
+    flat_slots, flat_scores = _flat(merged)
+    flat_origin, _ = _flat(Hits(origin[order], merged.scores, counts))
+    return SearchResult(counts, flat_scores, gather_from(tablets, question.fields, flat_origin, flat_slots))
+
+
+def gather_from(
+    tablets: Sequence[Tablet], fields: Sequence[Field], origin: npt.NDArray[Any], slots: npt.NDArray[np.int64]
+) -> list[Column]:
+    """Cells of rows that lie in several tablets: row i is slot `slots[i]` of tablet `origin[i]`."""
+    if len(tablets) == 1:
+        return tablets[0].take(fields, slots)
+    by_tablet = np.argsort(origin, kind="stable")
+    back = np.argsort(by_tablet, kind="stable")
+    parts = [tablet.take(fields, slots[origin == number]) for number, tablet in enumerate(tablets)]
+    return [_reorder([part[i] for part in parts], back) for i in range(len(fields))]
+
+
+def _reorder(parts: Sequence[Column], order: npt.NDArray[np.intp]) -> Column:
+    valid = None
+    if any(p.valid is not None for p in parts):
+        valid = np.concatenate([np.ones(len(p.values), np.bool_) if p.valid is None else p.valid for p in parts])[order]
+    return Column(parts[0].field, take_values(concat_values([p.values for p in parts]), order), valid)

@@ -1,0 +1,158 @@
+"""A tablet: the rows of one part of a table, in memory, with their key index, vector files and vector indexes.
+
+Rows enter in two steps. `stage` (writer thread, before or after the log, never seen by readers) copies a block behind the published
+rows; `publish` (event loop) makes it visible at once together with the deaths of the same write, tells the indexes, and moves the
+keys. So a reader on the event loop always sees whole writes, and readers in other threads hold views of published cells, which never
+change. Everything here can be rebuilt from the store and the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from hippod.engine.arrays import Column, Values, take_values
+from hippod.engine.columns import TabletColumns
+from hippod.engine.index.vector_index import VectorIndex
+from hippod.engine.index.vectors import VectorFile
+from hippod.engine.keyindex import KeyIndex
+from hippod.engine.rowblock import ColumnData, RowBlock
+from hippod.engine.schema import Field, Schema
+
+
+class VectorRows:
+    """What a vector index may know of its rows: their vectors, ids and who lives. Satisfies index.vector_index.RowSource."""
+
+    def __init__(self, columns: TabletColumns, vectors: VectorFile) -> None:
+        self._columns = columns
+        self.vectors = vectors
+
+    @property
+    def count(self) -> int:
+        return self._columns.count
+
+    @property
+    def live_count(self) -> int:
+        return self._columns.live_count
+
+    @property
+    def alive(self) -> npt.NDArray[np.bool_]:
+        return self._columns.alive
+
+    @property
+    def row_ids(self) -> npt.NDArray[np.int64]:
+        return self._columns.row_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A write that waits to be published in one tablet. `keys` belong to the staged rows; `lost_keys` end without a row."""
+
+    count: int
+    keys: Values | None
+    dead: npt.NDArray[np.int64]
+    lost_keys: Values | None
+    key_index: KeyIndex | None
+
+
+class Tablet:
+    """Owned by its table. `version` grows with every publish: caches of masks are good for one version."""
+
+    def __init__(self, schema: Schema, number: int, vectors_path: Path) -> None:
+        self.number = number
+        self.schema = schema
+        self.columns = TabletColumns(schema)
+        self.keys = KeyIndex(self.key_values)
+        self.next_row_id = 1
+        self.version = 0
+        self.rows = {
+            f.number: VectorRows(self.columns, VectorFile(vectors_path / f"{number}-{f.number}.f32", f.dimension or 0))
+            for f in schema.vector_fields
+        }
+        self.indexes: dict[str, VectorIndex] = {}
+        self._key = schema.primary_key
+
+    def key_values(self) -> Values:
+        """The primary key column of all published rows, dead ones too."""
+        return self.columns.values(self._key.name)
+
+    def lookup(self, keys: Values) -> npt.NDArray[np.int64]:
+        """Slot of the living row of each key, -1 where there is none."""
+        return self.keys.lookup(keys)
+
+    def stage(self, block: RowBlock | None, dead: npt.NDArray[np.int64], lost_keys: Values | None) -> Staged:
+        """Copy a block behind the published rows. `dead` are row_ids. Raises StorageFull, with nothing changed that a reader sees."""
+        if block is None:
+            return Staged(0, None, dead, lost_keys, None)
+        self._append(block)
+        count = len(block.row_ids)
+        return Staged(count, block.columns[self._key.number].values, dead, lost_keys, self.keys.grown(count))
+
+    def _append(self, block: RowBlock) -> None:
+        first_slot = self.columns.count
+        for number, rows in self.rows.items():
+            vectors = block.columns[number].values
+            assert isinstance(vectors, np.ndarray)
+            rows.vectors.write(first_slot, vectors)
+        self.columns.append(block)
+
+    def publish(self, staged: Staged) -> None:
+        """Make a staged write visible to every reader; event loop only."""
+        first_slot = self.columns.count
+        if staged.key_index is not None:
+            self.keys = staged.key_index
+        dead_slots = self.columns.slots_of(staged.dead)
+        if staged.lost_keys is not None and len(staged.lost_keys):
+            self.keys.remove(staged.lost_keys)
+        if staged.count:
+            self.columns.publish(first_slot + staged.count)
+            self.next_row_id = int(self.columns.row_ids[-1]) + 1
+            assert staged.keys is not None
+            self.keys.assign(staged.keys, np.arange(first_slot, first_slot + staged.count, dtype=np.int64))
+        if len(dead_slots):
+            self.columns.kill(dead_slots)
+        self.version += 1
+        for index in self.indexes.values():
+            if staged.count:
+                index.rows_added(first_slot, staged.count)
+            if len(dead_slots):
+                index.rows_removed(dead_slots)
+
+    def restore(self, blocks: Iterable[RowBlock]) -> None:
+        """Take the living rows of the store, in row_id order, at start, before anyone reads."""
+        for block in blocks:
+            self._append(block)
+            self.columns.publish(self.columns.count + len(block.row_ids))
+            self.next_row_id = int(block.row_ids[-1]) + 1
+        if self.columns.count:
+            self.keys = self.keys.grown(self.columns.count) or self.keys
+            self.keys.assign(self.key_values(), np.arange(self.columns.count, dtype=np.int64))
+
+    def replay(self, dead: npt.NDArray[np.int64], block: RowBlock | None) -> None:
+        """Apply a logged write at start. The keys of dying rows are lost unless the block has them again."""
+        lost = take_values(self.key_values(), self.columns.slots_of(dead)) if len(dead) else None
+        self.publish(self.stage(block, dead, lost))
+
+    def cells(self, field: Field, slots: npt.NDArray[np.int64]) -> ColumnData:
+        """Cells of any field, vectors too, copied."""
+        if field.is_vector:
+            return ColumnData(self.rows[field.number].vectors.view(self.columns.count)[slots], None)
+        valid = self.columns.valid(field.name)
+        return ColumnData(take_values(self.columns.values(field.name), slots), None if valid is None else valid[slots])
+
+    def take(self, fields: Iterable[Field], slots: npt.NDArray[np.int64]) -> list[Column]:
+        """The cells of `fields` at `slots`, as the columns of an answer."""
+        out = []
+        for field in fields:
+            data = self.cells(field, slots)
+            out.append(Column(field.name, data.values, data.valid))
+        return out
+
+    def close(self) -> None:
+        """Give back the vector files; the indexes are closed by the table."""
+        for rows in self.rows.values():
+            rows.vectors.close()
