@@ -15,6 +15,7 @@ concerned are answered in float64. Memory is bounded by the constants below, wha
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -39,6 +40,21 @@ class Hits(NamedTuple):
     scores: Scores
     counts: npt.NDArray[np.int32]
 
+    def part(self, start: int, stop: int) -> Hits:
+        """The answers of queries start..stop-1, sharing memory."""
+        return Hits(self.slots[start:stop], self.scores[start:stop], self.counts[start:stop])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Hits]) -> Hits:
+        """The answers of `parts`, all for the same k, one behind the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([part.slots for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.counts for part in parts]),
+        )
+
 
 class Terms:
     """What the first pass adds or multiplies per row, cached by slot: 1 / |x| for COSINE, |x - c|^2 / 2 for L2, nothing for IP.
@@ -50,7 +66,7 @@ class Terms:
         self.metric = metric
         self.centre: Vectors | None = None
         self._vectors = vectors
-        self._first = self._known = first
+        self.first = self._known = first
         self._values = np.empty(0, np.float32)
         self._lock = threading.Lock()
 
@@ -61,20 +77,20 @@ class Terms:
         if self._known < count:
             with self._lock:
                 self._extend(count)
-        return self._values[: count - self._first]
+        return self._values[: count - self.first]
 
     def _extend(self, count: int) -> None:
         rows = self._vectors.view(count)
         if self.metric is Metric.L2 and self.centre is None:
-            self.centre = rows[self._first : self._first + _CENTRE_ROWS].mean(axis=0, dtype=np.float64).astype(np.float32)
-        if count - self._first > len(self._values):
-            grown = np.empty(max(1_024, count - self._first, 2 * len(self._values)), np.float32)
-            grown[: self._known - self._first] = self._values[: self._known - self._first]
+            self.centre = rows[self.first : self.first + _CENTRE_ROWS].mean(axis=0, dtype=np.float64).astype(np.float32)
+        if count - self.first > len(self._values):
+            grown = np.empty(max(1_024, count - self.first, 2 * len(self._values)), np.float32)
+            grown[: self._known - self.first] = self._values[: self._known - self.first]
             self._values = grown
         step = max(1, _CELLS_AT_ONCE // rows.shape[1])
         for start in range(self._known, count, step):
             stop = min(count, start + step)
-            self._values[start - self._first : stop - self._first] = _row_terms(rows[start:stop], self.metric, self.centre)
+            self._values[start - self.first : stop - self.first] = _row_terms(rows[start:stop], self.metric, self.centre)
         self._known = max(self._known, count)
 
 
@@ -95,14 +111,17 @@ def normalised(rows: Vectors) -> Vectors:
 def search_exactly(
     rows: Vectors, terms: Terms, queries: Vectors, k: int, *, slots: Slots | None = None, alive: Mask | None = None, first: int = 0
 ) -> Hits:
-    """The k best of `slots` (or of slots first..len(rows)-1) that are `alive` (None: all are), for queries (nq, dimension)."""
+    """The k best of `slots` (or of slots first..len(rows)-1) that are `alive` (None: all are), for queries (nq, dimension).
+
+    No slot searched lies below `terms.first`.
+    """
     searched = len(rows) - first if slots is None else len(slots)
     wide = min(searched, k + 16 + k // 8)
     parts = [
         _search_block(rows, terms, queries[start : start + _QUERIES_AT_ONCE], k, wide, slots, alive, first)
         for start in range(0, len(queries), _QUERIES_AT_ONCE)
     ]
-    return parts[0] if len(parts) == 1 else Hits(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Hits.joined(parts)
 
 
 def _search_block(
@@ -137,7 +156,6 @@ def _rank(
     count = len(rows) if slots is None else len(slots)
     start_at = first if slots is None else 0
     term = terms.view(len(rows))
-    base = first if slots is None else 0
     left = queries if terms.centre is None else queries - terms.centre
     step = max(256, _SCORES_AT_ONCE // len(queries))
     if slots is not None:
@@ -150,7 +168,7 @@ def _rank(
         block = rows[taken]
         ranks: Scores = np.asarray(block @ left[0])[None] if len(queries) == 1 else np.asarray(left @ block.T)
         if terms.metric is not Metric.IP:
-            factor = term[start - base : stop - base] if slots is None else term[taken]
+            factor = term[start - terms.first : stop - terms.first] if slots is None else term[slots[start:stop] - terms.first]
             if terms.metric is Metric.L2:
                 ranks -= factor
             else:

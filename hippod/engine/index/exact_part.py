@@ -39,6 +39,11 @@ class ExactPart:
         self._fail = fail
         self.lane = Lane(self._start, batches_max=_BATCHES_MAX, queries_max=_QUERIES_MAX, waiting_max=waiting_max)
 
+    def search(self, search: Search, *, accepted: bool = False) -> None:
+        """Answer the search. Raises RetryLater if too much waits, unless it was `accepted` before."""
+        search.key = (search.fetch, id(search.among) if search.among is not None else 0)
+        (self.lane.resubmit if accepted else self.lane.submit)(search)
+
     def _start(self, batch: Batch) -> None:
         rows, first = self._rows, batch.searches[0]
         alive = rows.alive if first.among is not None or rows.live_count < rows.count else None
@@ -54,9 +59,3 @@ class ExactPart:
             self._fail(batch, error)
         else:
             self._deliver(batch, done.result())
-
-
-def exact_search(queries: Search) -> Search:
-    """The search as the exact part takes it: only the number of rows to fetch distinguishes batches."""
-    queries.key = (queries.fetch, id(queries.among) if queries.among is not None else 0)
-    return queries

@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from hippod.engine.index.exact import Hits
+from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Slots, Vectors
 from hippod.errors import RetryLater
 
@@ -23,21 +24,22 @@ BATCH_QUERIES_MAX: Final = 64
 
 
 class Search:
-    """One waiting search. `fetch` rows are asked for, at least k; only searches with equal `key` share a batch."""
+    """One waiting search for k rows per query: of all, tuned as `tuning` says (None: exactly), or of the slots `among`.
 
-    __slots__ = ("among", "attempts", "fetch", "future", "k", "key", "queries", "rows")
+    `fetch` rows are asked for, at least k. Only searches with equal `key` share a batch.
+    """
 
-    def __init__(
-        self, queries: Vectors, k: int, fetch: int, key: Hashable, future: asyncio.Future[Hits], among: Slots | None = None
-    ) -> None:
+    __slots__ = ("among", "fetch", "future", "k", "key", "queries", "rows", "tuning")
+
+    def __init__(self, queries: Vectors, k: int, future: asyncio.Future[Hits], tuning: Tuning | None, among: Slots | None = None) -> None:
         self.queries = queries
         self.rows = len(queries)
         self.k = k
-        self.fetch = fetch
-        self.key = key
+        self.fetch = k
+        self.key: Hashable = None
         self.future = future
         self.among = among
-        self.attempts = 0
+        self.tuning = tuning
 
 
 class Batch:
@@ -68,6 +70,7 @@ class Lane:
         self._batches = 0
         self._queries = 0
         self._scheduled = False
+        self._drained: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -95,9 +98,17 @@ class Lane:
         """The backend is through with the batch: the next may go."""
         self._batches -= 1
         self._queries -= batch.rows
+        if self._drained is not None and self.is_idle and not self._drained.done():
+            self._drained.set_result(None)
         if self._waiting and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._flush)
+
+    async def drained(self) -> None:
+        """Wait until nothing waits and nothing is with the backend."""
+        if not self.is_idle:
+            self._drained = self._loop.create_future()
+            await self._drained
 
     def abandon(self) -> list[Search]:
         """Give up all searches that wait; those with the backend are its own to give up."""

@@ -17,6 +17,7 @@ class IndexOptions:
     waiting_queries_max: query vectors that may wait for an index before searches are refused with RETRY_LATER
     host_queries_max: query vectors sent to a host and not yet answered: one batch that is searched and one that waits, so
         that the host never idles while the server turns answers into new requests
+    host_stall_s: a host that has searches and answers none for so long is ended and started again
     restart_delay_s, restart_delay_max_s: first and longest wait before a host that died is started again
     """
 
@@ -26,5 +27,6 @@ class IndexOptions:
     train_rows_min: int = 4_096
     waiting_queries_max: int = 16_384
     host_queries_max: int = 64
+    host_stall_s: float = 30.0
     restart_delay_s: float = 0.1
     restart_delay_max_s: float = 30.0

@@ -1,39 +1,41 @@
 """One vector index of one tablet: its life from definition to release, kept up to date by every write, and its searches.
 
-    CREATED -> activate -> (BUILDING ->) ACTIVE <-> RELEASED
+    CREATED --activate--> BUILDING --> ACTIVE --release--> RELEASED --load--> ACTIVE
 
-Every answer passes `_deliver` on the event loop, which drops rows that died while the search ran and asks again where
-that left too few: a dead slot is never returned, and fewer than k rows come back only if fewer than k live.
+While BUILDING and ACTIVE it answers: from a trained generation in a host if there is one, else exactly. FLAT is always
+exact; the rest is exact while there are few rows, while the first training runs, while a host that died is brought back,
+while all hosts are taken, and where ScaNN is not installed. None of this loses a row or finds a dead one; it only
+decides how fast the answer comes and how near it is to the exact one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
+from hippod.engine.index.builder import Progress
+from hippod.engine.index.delivery import QUERIES_PER_PART, Delivery, fail, join
 from hippod.engine.index.exact import Hits
-from hippod.engine.index.exact_part import ExactPart, exact_search
+from hippod.engine.index.exact_part import ExactPart
+from hippod.engine.index.generations import Generations
 from hippod.engine.index.hosts import HostPool
-from hippod.engine.index.lane import Batch, Search
+from hippod.engine.index.lane import Search
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.rows import RowSource
-from hippod.engine.index.spec import IndexSpec
+from hippod.engine.index.spec import IndexSpec, Tuning
 from hippod.engine.index.vectors import Slots, Vectors
 from hippod.engine.operations.indexes import IndexState
 from hippod.errors import WrongState
 
-Progress = Callable[[float, str], None]
-
-_QUERIES_PER_SEARCH: Final = 256
+_EXACT_SHARE: Final = 4
 
 
 class IndexDescription(msgspec.Struct, frozen=True):
-    """`engine`: what answers now, for people; `vectors` in the trained part, `fresh` searched exactly beside it."""
+    """`engine` says what answers now; `vectors` are in the trained part, `fresh` searched exactly beside it."""
 
     state: IndexState
     engine: str
@@ -43,61 +45,103 @@ class IndexDescription(msgspec.Struct, frozen=True):
 
 
 class VectorIndex:
-    """Owned by a tablet and used on the event loop only; `close` or `drop` ends it. `directory` holds its saved files."""
+    """Owned by a tablet and used on the event loop only; `close` or `drop` ends it. `directory` holds its saved files alone."""
 
     def __init__(self, spec: IndexSpec, rows: RowSource, hosts: HostPool, directory: Path, pool: SearchPool) -> None:
         self.spec = spec
         self.state = IndexState.CREATED
         self._rows = rows
-        self._hosts = hosts
-        self._directory = directory
-        self._pool = pool
         self._loop = asyncio.get_running_loop()
-        self._exact = ExactPart(rows, spec.metric, pool, hosts.options.waiting_queries_max, self._deliver, _fail)
+        delivery = Delivery(rows, self._ask_again)
+        self._exact = ExactPart(rows, spec.metric, pool, hosts.options.waiting_queries_max, delivery.deliver, fail)
+        self._generations = Generations(spec, rows, hosts, directory, pool, delivery.deliver, self._give_up)
 
     async def activate(self, progress: Progress) -> None:
-        """Build the index over the living rows. Cancelling it leaves the index as it was."""
+        """Build the index over the living rows. Cancelled, or failing with Internal, it leaves the index as it was."""
+        if self.state is IndexState.ACTIVE:
+            progress(1.0, "active")
+            return
+        if self.state is IndexState.BUILDING:
+            raise WrongState("the index is being built already", state=self.state)
+        before, self.state = self.state, IndexState.BUILDING
+        try:
+            await self._generations.build(progress)
+        except BaseException:
+            self.state = before
+            await self._generations.stop(save=False)
+            raise
         self.state = IndexState.ACTIVE
-        progress(1.0, "exact")
 
     async def rebuild(self, progress: Progress) -> None:
-        """Train again; the index answers meanwhile as before. Raises WrongState unless it is active."""
-        progress(1.0, "exact")
+        """Train again; the index answers meanwhile as before. Raises WrongState unless it is active, Internal if it fails."""
+        self._check_active("rebuilt")
+        await self._generations.build(progress)
 
     async def load(self, progress: Progress) -> None:
-        """Bring an index that was active into memory again: from its saved files if they hold, else trained in the background."""
-        self.state = IndexState.ACTIVE
-        progress(1.0, "exact")
+        """Bring an index that was active into memory again: from its saved files if they hold, else trained in the background.
+
+        It answers exactly from the start of the call on.
+        """
+        if self.state is IndexState.BUILDING:
+            raise WrongState("the index is being built", state=self.state)
+        if self.state is not IndexState.ACTIVE:
+            self.state = IndexState.ACTIVE
+            progress(0.1, "loading")
+            await self._generations.resume()
+        progress(1.0, "loaded")
 
     async def release(self) -> None:
-        """Take the index out of memory; searches raise WrongState until it is loaded."""
-        self.state = IndexState.RELEASED
+        """Take the index out of memory; searches raise WrongState until it is loaded. Raises WrongState unless it is active."""
+        self._check_active("released")
+        await self.close(save=True)
 
     async def close(self, save: bool) -> None:
         """End the index with the server; `save`: keep on disk what its trained part has learned since it was saved."""
+        self.state = IndexState.RELEASED
+        await self._generations.stop(save=save)
 
     def drop(self) -> None:
-        """End the index and remove its files."""
+        """End the index at once and remove its files."""
+        self.state = IndexState.RELEASED
+        self._generations.kill()
 
     def rows_added(self, first_slot: int, count: int) -> None:
         """Slots first_slot.. were published: from now on every search finds them."""
+        self._generations.rows_added(first_slot, count)
 
     def rows_removed(self, slots: Slots) -> None:
         """These slots died: from now on no search returns them."""
+        self._generations.rows_removed(slots)
 
     def search(self, queries: Vectors, k: int, params: Mapping[str, Any]) -> asyncio.Future[Hits]:
-        """The k nearest living rows of each query (nq, dimension), float32, C order. Raises WrongState, Rejected or RetryLater."""
+        """The k nearest living rows of each query (nq, dimension), float32, C order, finite; for COSINE none is zero.
+
+        `params`: nprobe (leaves to visit; at or above the number of leaves: exact) and reorder. Raises WrongState, Rejected
+        or RetryLater.
+        """
         self._check_searchable()
+        generation = self._generations.current
+        if generation is not None:
+            return self._submit(queries, k, self.spec.tuning(params, k, generation.leaves), None)
         self.spec.check_search(params, k)
-        return self._submit_parts(queries, k, None)
+        return self._submit(queries, k, None, None)
 
     def search_among(self, queries: Vectors, k: int, slots: Slots) -> asyncio.Future[Hits]:
-        """The k nearest of the living among `slots`, exactly. `slots` must not change before the answer."""
+        """The k nearest of the living among `slots` (distinct), exactly. `slots` must not change before the answer."""
         self._check_searchable()
-        return self._submit_parts(queries, k, slots)
+        return self._submit(queries, k, None, slots)
 
     def describe(self) -> IndexDescription:
-        return IndexDescription(self.state, "exact", 0, 0, 0)
+        generation = self._generations.current
+        if generation is None:
+            return IndexDescription(self.state, self._generations.why_exact(), 0, 0, 0)
+        host = generation.host
+        engine = f"ScaNN: {generation.leaves} leaves, 4-bit codes, exact reordering"
+        return IndexDescription(self.state, engine, host.trained_rows, host.fresh_rows, host.memory_bytes())
+
+    def _check_active(self, what: str) -> None:
+        if self.state is not IndexState.ACTIVE:
+            raise WrongState(f"only an active index can be {what}; this one is {self.state.value}", state=self.state)
 
     def _check_searchable(self) -> None:
         if self.state is IndexState.CREATED:
@@ -105,76 +149,40 @@ class VectorIndex:
         if self.state is IndexState.RELEASED:
             raise WrongState("the index is released: load_index first", state=self.state)
 
-    def _submit_parts(self, queries: Vectors, k: int, among: Slots | None) -> asyncio.Future[Hits]:
-        """Submit a search, a long one in parts, so that others get their turn between them."""
-        if len(queries) <= _QUERIES_PER_SEARCH:
-            return self._submit(queries, k, among)
-        parts = [self._submit(queries[at : at + _QUERIES_PER_SEARCH], k, among) for at in range(0, len(queries), _QUERIES_PER_SEARCH)]
-        return asyncio.ensure_future(_join(parts))
+    def _submit(self, queries: Vectors, k: int, tuning: Tuning | None, among: Slots | None) -> asyncio.Future[Hits]:
+        """Submit a search; a long one goes in parts, so that others get their turn between them."""
+        if len(queries) <= QUERIES_PER_PART:
+            future: asyncio.Future[Hits] = self._loop.create_future()
+            self._route(Search(queries, k, future, tuning, among))
+            return future
+        parts: list[asyncio.Future[Hits]] = []
+        for at in range(0, len(queries), QUERIES_PER_PART):
+            parts.append(self._loop.create_future())
+            self._route(Search(queries[at : at + QUERIES_PER_PART], k, parts[-1], tuning, among), accepted=at > 0)
+        return asyncio.ensure_future(join(parts))
 
-    def _submit(self, queries: Vectors, k: int, among: Slots | None) -> asyncio.Future[Hits]:
-        future: asyncio.Future[Hits] = self._loop.create_future()
-        self._exact.lane.submit(exact_search(Search(queries, k, k, (), future, among)))
-        return future
+    def _route(self, search: Search, *, accepted: bool = False) -> None:
+        """To the host, unless exactness is asked for or cheap enough for what is wanted."""
+        generation, tuning = self._generations.current, search.tuning
+        if (
+            generation is not None
+            and tuning is not None
+            and tuning.leaves < generation.leaves
+            and search.fetch * _EXACT_SHARE <= self._rows.live_count
+        ):
+            generation.search(search, accepted=accepted)
+        else:
+            self._exact.search(search, accepted=accepted)
 
-    def _deliver(self, batch: Batch, hits: Hits) -> None:
-        """Give every search of the batch its share of the answers, which lie one behind the other."""
-        alive = self._rows.alive
-        if not (len(alive) and alive[hits.slots].all()):
-            self._deliver_living(batch, hits)
-            return
-        at = 0
-        for search in batch.searches:
-            stop = at + search.rows
+    def _ask_again(self, search: Search) -> None:
+        if self.state in (IndexState.ACTIVE, IndexState.BUILDING):
+            self._route(search, accepted=True)
+        else:
+            search.future.set_exception(WrongState("the index was released during the search", state=self.state))
+
+    def _give_up(self, searches: list[Search]) -> None:
+        """Answer exactly what a host could not answer."""
+        for search in searches:
             if not search.future.done():
-                search.future.set_result(_cut(hits, at, stop, search.k))
-            at = stop
-
-    def _deliver_living(self, batch: Batch, hits: Hits) -> None:
-        """As `_deliver`, where rows may have died since they were found: ask again, for more, if too few are left."""
-        at = 0
-        for search in batch.searches:
-            part = _cut(hits, at, at + search.rows, search.fetch)
-            at += search.rows
-            if search.future.done():
-                continue
-            living = _living(part, self._rows.alive)
-            lost = (living.counts < np.minimum(part.counts, search.k)).any()
-            if lost and self.state in (IndexState.ACTIVE, IndexState.BUILDING):
-                search.fetch = search.fetch * 2 + 16
-                search.attempts += 1
-                self._exact.lane.resubmit(exact_search(search))
-            else:
-                search.future.set_result(_cut(living, 0, search.rows, search.k))
-
-
-def _fail(batch: Batch, error: BaseException) -> None:
-    for search in batch.searches:
-        if not search.future.done():
-            if isinstance(error, asyncio.CancelledError):
-                search.future.cancel()
-            else:
-                search.future.set_exception(error)
-
-
-def _cut(hits: Hits, start: int, stop: int, k: int) -> Hits:
-    if hits.slots.shape[1] == k:
-        return Hits(hits.slots[start:stop], hits.scores[start:stop], hits.counts[start:stop])
-    return Hits(hits.slots[start:stop, :k], hits.scores[start:stop, :k], np.minimum(hits.counts[start:stop], k))
-
-
-def _living(hits: Hits, alive: np.ndarray[Any, np.dtype[np.bool_]]) -> Hits:
-    """The hits without dead rows, the living moved up in order."""
-    width = hits.slots.shape[1]
-    kept = (
-        (np.arange(width) < hits.counts[:, None]) & alive[np.minimum(hits.slots, max(0, len(alive) - 1))]
-        if len(alive)
-        else np.zeros(hits.slots.shape, np.bool_)
-    )
-    order = np.argsort(~kept, axis=1, kind="stable")
-    return Hits(np.take_along_axis(hits.slots, order, 1), np.take_along_axis(hits.scores, order, 1), kept.sum(axis=1).astype(np.int32))
-
-
-async def _join(parts: list[asyncio.Future[Hits]]) -> Hits:
-    done = await asyncio.gather(*parts)
-    return Hits(*(np.concatenate(column) for column in zip(*done, strict=True)))
+                search.tuning = None
+                self._ask_again(search)

@@ -1,0 +1,136 @@
+"""How a generation comes to be: trained from the vector file, or loaded from what was saved, and then caught up.
+
+What can go wrong with the files (no space, damage) never fails an index: it only costs the time to train again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from hippod.engine.index.exact import Hits
+from hippod.engine.index.generation import Generation
+from hippod.engine.index.host_process import HostFailed, HostProcess
+from hippod.engine.index.lane import Batch, Search
+from hippod.engine.index.options import IndexOptions
+from hippod.engine.index.pool import SearchPool
+from hippod.engine.index.protocol import FileTask, HostSetup, Kind, TrainTask
+from hippod.engine.index.rows import RowSource
+from hippod.engine.index.saved import FORMAT, Manifest, SavedIndexes
+from hippod.engine.index.spec import IndexSpec
+from hippod.engine.index.vectors import Slots
+
+log = logging.getLogger("hippod.index")
+
+Progress = Callable[[float, str], None]
+
+
+class GenerationBuilder:
+    """Owned by a VectorIndex. `register` gets a generation before it catches up, to tell it of every change from then on."""
+
+    def __init__(
+        self,
+        spec: IndexSpec,
+        rows: RowSource,
+        pool: SearchPool,
+        options: IndexOptions,
+        directory: Path,
+        deliver: Callable[[Batch, Hits], None],
+        give_up: Callable[[list[Search]], None],
+        register: Callable[[Generation], None],
+    ) -> None:
+        self.saved = SavedIndexes(directory)
+        self._spec = spec
+        self._rows = rows
+        self._pool = pool
+        self._options = options
+        self._deliver = deliver
+        self._give_up = give_up
+        self._register = register
+
+    async def train(self, progress: Progress) -> Generation:
+        """A generation over the rows of now. Raises HostLost or HostFailed; whatever it raises, its host has ended."""
+        progress(0.05, "reading")
+        slots = await self._pool.run(np.flatnonzero, self._rows.alive.copy())
+        leaves = self._spec.leaves_for(len(slots))
+        host = await self._start_host()
+        try:
+            await host.send_slots(Kind.SLOTS, slots)
+            progress(0.1, "training")
+            await host.call(Kind.TRAIN, TrainTask(leaves, self._options.training_threads))
+            generation = self._generation(host, leaves, len(slots))
+            progress(0.8, "saving")
+            await self.save(generation)
+            progress(0.9, "catching up")
+            self._register(generation)
+            await generation.catch_up(self._rows, self._pool, slots)
+        except BaseException:
+            host.kill()
+            raise
+        return generation
+
+    async def load(self) -> Generation | None:
+        """The generation that was saved last for this definition, or None if there is none that holds. Raises HostLost."""
+        found = await self._pool.run(self.saved.latest, self._manifest(0, 0))
+        if found is None:
+            return None
+        path, manifest, row_ids = found
+        positions = await self._pool.run(_slots_of, self._rows.row_ids, row_ids)
+        host = await self._start_host()
+        try:
+            await host.send_slots(Kind.SLOTS, positions)
+            await host.call(Kind.LOAD, FileTask(str(path)))
+            generation = self._generation(host, manifest.leaves, manifest.trained_rows)
+            self._register(generation)
+            await generation.catch_up(self._rows, self._pool, positions)
+        except HostFailed as error:
+            log.warning("a saved index does not load and is trained again: %s", error)
+            host.kill()
+            await self._pool.run(self.saved.discard, path)
+            return None
+        except BaseException:
+            host.kill()
+            raise
+        return generation
+
+    async def save(self, generation: Generation) -> bool:
+        """Save what the generation has trained and absorbed; False, with a warning in the log, if that fails. Raises HostLost."""
+        changed = generation.changed_rows
+        try:
+            building = await self._pool.run(self.saved.begin)
+            positions = np.frombuffer(await generation.host.call(Kind.SAVE, FileTask(str(building))), np.int64)
+            row_ids = self._rows.row_ids
+            manifest = self._manifest(generation.leaves, generation.trained_rows)
+            await self._pool.run(lambda: self.saved.commit(building, _row_ids_of(row_ids, positions), manifest))
+        except (OSError, HostFailed) as error:
+            log.warning("a trained index could not be saved; it will be trained again after a restart: %s", error)
+            return False
+        generation.changed_rows -= changed
+        return True
+
+    async def _start_host(self) -> HostProcess:
+        vectors = self._rows.vectors
+        return await HostProcess.start(HostSetup(str(vectors.path), vectors.dimension, self._spec.metric.value))
+
+    def _generation(self, host: HostProcess, leaves: int, trained_rows: int) -> Generation:
+        return Generation(host, leaves, trained_rows, self._options, self._deliver, self._give_up)
+
+    def _manifest(self, leaves: int, trained_rows: int) -> Manifest:
+        spec = self._spec
+        return Manifest(FORMAT, spec.type.value, spec.metric.value, spec.dimension, spec.nlist, leaves, trained_rows, 0)
+
+
+def _slots_of(row_ids: Slots, wanted: Slots) -> Slots:
+    """The slot of each wanted row_id, -1 where there is none; `row_ids` ascend by slot."""
+    if not len(row_ids):
+        return np.full(len(wanted), -1, np.int64)
+    slots = np.minimum(np.searchsorted(row_ids, wanted), len(row_ids) - 1)
+    return np.where(row_ids[slots] == wanted, slots, -1)
+
+
+def _row_ids_of(row_ids: Slots, slots: Slots) -> Slots:
+    """The row_id at each slot, 0 (which no row has) for slot -1."""
+    return np.where(slots >= 0, row_ids[np.maximum(slots, 0)], 0)

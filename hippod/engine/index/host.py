@@ -1,0 +1,284 @@
+"""The index host: a child process that trains, loads and serves one index for the server, over the socket it was given.
+
+One thread, one loop: take every message that has arrived (changes take effect at once, searches line up), answer one
+batch of searches, then perhaps do a bounded step of housekeeping, and only wait when there is nothing left to do. So a
+search waits for at most one other batch of its size and one step of housekeeping.
+
+The process ends when its socket closes, that is, when the server ended in whatever way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections import deque
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from hippod.engine.index.exact import Hits
+from hippod.engine.index.protocol import (
+    FileTask,
+    Header,
+    HostSetup,
+    Kind,
+    Reassembly,
+    TrainTask,
+    encode,
+    encode_found,
+)
+from hippod.engine.index.saved import read_manifest
+from hippod.engine.index.scann_index import ScannIndex
+from hippod.engine.index.trained import TrainedPart
+from hippod.engine.index.vectors import MappedVectors, Slots, Vectors
+from hippod.engine.operations.indexes import Metric
+
+_BATCH_QUERIES_MAX: Final = 32
+_RECEIVE_BYTES: Final = 1 << 18
+_STEP_S: Final = 0.008
+_STATUS_INTERVAL_S: Final = 0.05
+_WORK_URGENT_ROWS: Final = 1_024
+_WORK_SHARE: Final = 0.4
+_PR_SET_PDEATHSIG: Final = 1
+
+
+class _Waiting(NamedTuple):
+    header: Header
+    queries: Vectors
+
+
+class Host:
+    """Serves one socket until it closes."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._reassembly = Reassembly()
+        self._searches: deque[_Waiting] = deque()
+        self._sent_slots: list[Slots] = []
+        self._setup: HostSetup | None = None
+        self._vectors: MappedVectors | None = None
+        self._part: TrainedPart | None = None
+        self._leaves = 0
+        self._status: tuple[int, int] = (0, 0)
+        self._status_at = 0.0
+        self._work_allowed_s = 0.0
+
+    def run(self) -> None:
+        """Serve until the server closes the socket."""
+        while self._receive(wait=not self._has_work()):
+            if self._searches:
+                started = time.perf_counter()
+                self._answer_batch()
+                self._housekeep_under_load(time.perf_counter() - started)
+            elif self._part is not None and self._part.has_work:
+                self._part.work(_STEP_S)
+            self._report()
+
+    def _has_work(self) -> bool:
+        return bool(self._searches) or (self._part is not None and self._part.has_work)
+
+    def _receive(self, *, wait: bool) -> bool:
+        """Take all that has arrived; False when the server is gone."""
+        if wait and self._status_due():
+            wait = bool(select.select([self._socket], [], [], _STATUS_INTERVAL_S)[0])
+        while True:
+            try:
+                data = self._socket.recv(_RECEIVE_BYTES, 0 if wait else socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            for header, body in self._reassembly.feed(data):
+                self._obey(header, body)
+            if len(data) < _RECEIVE_BYTES:
+                return True
+            wait = False
+
+    def _obey(self, header: Header, body: memoryview) -> None:
+        kind = header.kind
+        if kind == Kind.SEARCH:
+            queries = np.frombuffer(body, np.float32).reshape(header.rows, -1)
+            self._searches.append(_Waiting(header, queries))
+            return
+        part = self._part
+        if kind == Kind.SLOTS:
+            self._sent_slots.append(np.frombuffer(body, np.int64))
+        elif kind == Kind.ADD:
+            assert part is not None
+            part.add(np.frombuffer(body, np.int64))
+        elif kind == Kind.ADD_RANGE:
+            assert part is not None
+            first, count = np.frombuffer(body, np.int64).tolist()
+            part.add(np.arange(first, first + count))
+        elif kind == Kind.REMOVE:
+            assert part is not None
+            part.remove(np.frombuffer(body, np.int64))
+        else:
+            self._perform(header, bytes(body))
+
+    def _perform(self, header: Header, body: bytes) -> None:
+        """A task with an answer of its own."""
+        try:
+            result = self._task(header.kind, body)
+        except Exception as error:  # noqa: BLE001 - whatever ScaNN raises is the server's to know
+            traceback.print_exc()
+            self._send(encode(Kind.FAILED, header.ident, f"{type(error).__name__}: {error}"[:1_000].encode()))
+        else:
+            self._send(encode(Kind.DONE, header.ident, result))
+
+    def _task(self, kind: int, body: bytes) -> bytes:
+        if kind == Kind.COUNT:
+            return self._counts()
+        if kind == Kind.OPEN:
+            self._setup = msgspec.json.decode(body, type=HostSetup)
+            self._vectors = MappedVectors(Path(self._setup.vector_file), self._setup.dimension)
+            return b""
+        assert self._setup is not None
+        assert self._vectors is not None
+        metric = Metric(self._setup.metric)
+        if kind == Kind.TRAIN:
+            task = msgspec.json.decode(body, type=TrainTask)
+            slots = self._take_slots()
+            rows = self._vectors.view(int(slots[-1]) + 1)
+            dense = int(slots[0]) == 0 and len(slots) == len(rows)
+            index = ScannIndex.train(rows if dense else rows[slots], metric, task.leaves, task.threads)
+            self._leaves = task.leaves
+            self._part = TrainedPart(self._vectors, metric, index, slots)
+        elif kind == Kind.LOAD:
+            directory = Path(msgspec.json.decode(body, type=FileTask).directory)
+            manifest = read_manifest(directory, check_hashes=True)
+            slots = self._take_slots()
+            index = ScannIndex.load(directory, metric, manifest.leaves)
+            if index.size != len(slots):
+                raise ValueError(f"the saved index has {index.size} rows, its manifest {len(slots)}")
+            self._part = TrainedPart(self._vectors, metric, index, slots)
+        elif kind == Kind.SAVE:
+            assert self._part is not None
+            directory = Path(msgspec.json.decode(body, type=FileTask).directory)
+            return self._part.save(directory).tobytes()
+        else:
+            raise ValueError(f"unknown message kind {kind}")
+        _return_free_memory()
+        return b""
+
+    def _take_slots(self) -> Slots:
+        slots = np.concatenate(self._sent_slots) if self._sent_slots else np.empty(0, np.int64)
+        self._sent_slots = []
+        return slots
+
+    def _answer_batch(self) -> None:
+        """Answer the searches like the first that waits, up to the size of a batch, in one call."""
+        first = self._searches[0].header
+        batch = [self._searches.popleft()]
+        rows = first.rows
+        others: deque[_Waiting] = deque()
+        while self._searches and rows < _BATCH_QUERIES_MAX:
+            waiting = self._searches.popleft()
+            like = waiting.header[4:7] == first[4:7]
+            if like and rows + waiting.header.rows <= _BATCH_QUERIES_MAX:
+                batch.append(waiting)
+                rows += waiting.header.rows
+            else:
+                others.append(waiting)
+        self._searches.extendleft(reversed(others))
+        queries = batch[0].queries if len(batch) == 1 else np.concatenate([waiting.queries for waiting in batch])
+        hits, short = self._search(queries, first)
+        if len(batch) == 1:
+            self._send(encode_found(first.ident, hits, short))
+            return
+        answers, at = [], 0
+        for waiting in batch:
+            stop = at + waiting.header.rows
+            answers.append(encode_found(waiting.header.ident, hits.part(at, stop), short))
+            at = stop
+        self._send(b"".join(answers))
+
+    def _search(self, queries: Vectors, like: Header) -> tuple[Hits, bool]:
+        """Answer the queries, or nothing and `short` if that fails: the server then answers them exactly."""
+        try:
+            assert self._part is not None
+            return self._part.search(queries, like.k, like.leaves, like.reorder)
+        except Exception:  # noqa: BLE001 - one search must not end the host
+            traceback.print_exc()
+            rows, k = len(queries), like.k
+            return Hits(np.zeros((rows, k), np.int64), np.zeros((rows, k), np.float32), np.zeros(rows, np.int32)), True
+
+    def _housekeep_under_load(self, searched_s: float) -> None:
+        """Give housekeeping its share of a busy time once there is enough of it to slow searches down."""
+        part = self._part
+        if part is None or part.fresh_count + part.doomed_count < _WORK_URGENT_ROWS:
+            self._work_allowed_s = 0.0
+            return
+        self._work_allowed_s += searched_s * _WORK_SHARE
+        if self._work_allowed_s > 0:
+            started = time.perf_counter()
+            part.work(_STEP_S)
+            self._work_allowed_s -= time.perf_counter() - started
+
+    def _counts(self) -> bytes:
+        self._status = (self._part.size, self._part.fresh_count) if self._part is not None else (0, 0)
+        return np.array(self._status, np.int64).tobytes()
+
+    def _status_due(self) -> bool:
+        return self._part is not None and (self._part.size, self._part.fresh_count) != self._status
+
+    def _report(self) -> None:
+        """Tell the server how many rows are trained and fresh, when that changed and not too often."""
+        now = time.monotonic()
+        if self._part is not None and self._status_due() and now - self._status_at >= _STATUS_INTERVAL_S:
+            self._status_at = now
+            self._send(encode(Kind.STATUS, 0, self._counts()))
+
+    def _send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+
+def _return_free_memory() -> None:
+    """Give the pages that training or loading used for a while back to the system, where the C library can."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _die_with(parent: int) -> None:
+    """Arrange to be killed when the server ends; leave at once if it already has."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+def _keep_native_logs_out() -> None:
+    """Leave stderr to Python's own tracebacks: ScaNN's C++ notes have no place in the server's log."""
+    own = os.dup(2)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
+    os.close(silent)
+    sys.stderr = os.fdopen(own, "w", buffering=1)
+    faulthandler.enable(sys.stderr)
+
+
+def main(arguments: list[str]) -> None:
+    descriptor, parent = int(arguments[0]), int(arguments[1])
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _keep_native_logs_out()
+    with socket.socket(fileno=descriptor) as connection:
+        try:
+            Host(connection).run()
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,108 @@
+"""The only home of ScaNN: a partitioned, hashed and exactly reordered index over positions, made safe to use.
+
+ScaNN answers misuse with silence or a crash, so everything is arranged here: float32 in C order, k below the reorder
+number, answers cut at the first NaN, more rows than leaves. It must be used from one thread and never searches while it
+changes. Spilling (SOAR) is left out: an index built with it cannot delete.
+
+ScaNN numbers its points 0..n-1: an appended point gets position n, deleting moves the last point into the hole.
+A search visits `leaves` partitions, ranks their points by 4-bit codes (asymmetric hashing) and scores the best
+`reorder` of them exactly. COSINE is the dot product of unit vectors.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hippod.engine.index.exact import normalised
+from hippod.engine.index.vectors import Vectors
+from hippod.engine.operations.indexes import Metric
+
+_SAMPLE_ROWS_MAX: Final = 100_000
+_CODE_SAMPLE_ROWS_MAX: Final = 50_000
+_REORDER_DEFAULT: Final = 100
+_LEAF_ROWS_MIN: Final = 8
+_ANISOTROPIC_THRESHOLD: Final = 0.2
+_ASSETS: Final = "scann_assets.pbtxt"
+
+
+def is_available() -> bool:
+    """Whether ScaNN is installed on this platform."""
+    return importlib.util.find_spec("scann") is not None
+
+
+class ScannIndex:
+    """Points at positions 0..n-1, and how to find the nearest of them."""
+
+    def __init__(self, searcher: Any, metric: Metric, leaves: int) -> None:
+        self._searcher = searcher
+        self._metric = metric
+        self.leaves = leaves
+
+    @classmethod
+    def train(cls, rows: Vectors, metric: Metric, leaves: int, threads: int) -> ScannIndex:
+        """Build over rows (n, dimension), position i being row i. Needs n >= 16 and 1 <= leaves <= n; takes seconds to minutes."""
+        from scann.scann_ops.py import scann_ops_pybind
+        from scann_pybind import ScannNumpy
+
+        count, dimension = rows.shape
+        data = _encode(rows, metric)
+        if metric is Metric.L2:
+            measure, threshold = "squared_l2", float("nan")
+        else:
+            measure, threshold = "dot_product", _ANISOTROPIC_THRESHOLD
+        builder = scann_ops_pybind.builder(data, 10, measure)
+        builder.tree(leaves, leaves, training_sample_size=min(count, _SAMPLE_ROWS_MAX), min_partition_size=_LEAF_ROWS_MIN)
+        builder.score_ah(
+            1 if dimension == 1 else 2,
+            anisotropic_quantization_threshold=threshold,
+            training_sample_size=min(count, _CODE_SAMPLE_ROWS_MAX),
+        )
+        builder.reorder(_REORDER_DEFAULT)
+        return cls(ScannNumpy(data, builder.create_config(), threads), metric, leaves)
+
+    @classmethod
+    def load(cls, directory: Path, metric: Metric, leaves: int) -> ScannIndex:
+        """An index written by `save`. The files must be known to be whole: ScaNN does not check them."""
+        importlib.import_module("scann.scann_ops.py.scann_ops_pybind")
+        from scann_pybind import ScannNumpy
+
+        return cls(ScannNumpy(str(directory), (directory / _ASSETS).read_text()), metric, leaves)
+
+    def save(self, directory: Path) -> None:
+        """Write all files into an empty directory; not synced."""
+        self._searcher.serialize(str(directory), True)
+
+    @property
+    def size(self) -> int:
+        return int(self._searcher.size())
+
+    def search(self, queries: Vectors, k: int, leaves: int, reorder: int) -> tuple[npt.NDArray[np.uint32], Vectors, npt.NDArray[np.int32]]:
+        """Positions (nq, k), scores (nq, k), best first, and counts (nq,): beyond a count both are padding."""
+        positions, scores = self._searcher.search_batched(
+            _encode(queries, self._metric), k, max(k, reorder), min(leaves, self.leaves), False, 0
+        )
+        missing = np.isnan(scores)
+        counts = np.full(len(queries), positions.shape[1], np.int32)
+        if missing[:, -1].any():
+            counts = np.where(missing.any(axis=1), missing.argmax(axis=1), counts).astype(np.int32)
+            scores = np.where(missing, np.float32(0), scores)
+        if self._metric is Metric.COSINE:
+            np.clip(scores, np.float32(-1), np.float32(1), out=scores)
+        return positions, scores, counts
+
+    def append(self, rows: Vectors) -> None:
+        """Add points at positions size.."""
+        self._searcher.upsert([None] * len(rows), _encode(rows, self._metric), len(rows))
+
+    def delete(self, positions: list[int]) -> None:
+        """Delete one after the other; each hole is filled by the then last point."""
+        self._searcher.delete(positions)
+
+
+def _encode(rows: Vectors, metric: Metric) -> Vectors:
+    return normalised(rows) if metric is Metric.COSINE else np.ascontiguousarray(rows, np.float32)

@@ -1,0 +1,199 @@
+"""The part of an index that a host serves: a trained ScaNN index, the fresh rows beside it, and the dead it still holds.
+
+A row is in one of four places: unknown (never given, or deleted), fresh (searched exactly beside ScaNN), absorbed (in
+ScaNN, living) or doomed (in ScaNN, dead: masked in every answer until it is deleted). Giving and removing rows is cheap
+and takes effect at once; moving fresh rows into ScaNN and deleting doomed ones is `work`, done in small bounded steps
+between searches, because ScaNN can't search while it changes.
+
+Runs in the one thread of a host; nothing here knows sockets.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hippod.engine.index.exact import Hits, Mask, Terms, best_of, search_exactly
+from hippod.engine.index.scann_index import ScannIndex
+from hippod.engine.index.vectors import Slots, Vectors, VectorSource
+from hippod.engine.operations.indexes import Metric
+
+_STEP_ROWS_FIRST: Final = 32
+_STEP_ROWS_MAX: Final = 8_192
+_SHORT_RETRIES: Final = 4
+
+
+class TrainedPart:
+    """Rows by slot over one ScaNN index, whose position i holds slot `slots[i]`."""
+
+    def __init__(self, vectors: VectorSource, metric: Metric, index: ScannIndex, slots: Slots) -> None:
+        """Slots may be -1 for positions whose rows are gone: they are deleted before this returns."""
+        self._vectors = vectors
+        self._metric = metric
+        self._index = index
+        self._slots = np.array(slots, np.int64)
+        self._size = len(slots)
+        top = int(slots.max(initial=-1)) + 1
+        self._place: npt.NDArray[np.int64] = np.full(top, -1, np.int64)
+        self._is_fresh: Mask = np.zeros(top, np.bool_)
+        self._is_doomed: Mask = np.zeros(top, np.bool_)
+        self._fresh: list[Slots] = []
+        self._doomed: list[Slots] = []
+        self.fresh_count = 0
+        self.doomed_count = 0
+        self._terms: Terms | None = None
+        self._rates = {"absorb": 4_000.0, "delete": 50_000.0}
+        held = np.flatnonzero(self._slots >= 0)
+        self._place[self._slots[held]] = held
+        self._delete_positions(np.flatnonzero(self._slots < 0))
+
+    @property
+    def size(self) -> int:
+        """Living rows in the trained index."""
+        return self._size - self.doomed_count
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.fresh_count or self.doomed_count)
+
+    def add(self, slots: Slots) -> None:
+        """Rows to find from now on; those already held are ignored."""
+        if not len(slots):
+            return
+        self._reserve(int(slots.max()) + 1)
+        new = slots[(self._place[slots] < 0) & ~self._is_fresh[slots]]
+        self._is_fresh[new] = True
+        self._fresh.append(new)
+        self.fresh_count += len(new)
+        if len(new) and (self._terms is None or int(new.min()) < self._terms.first):
+            self._terms = Terms(self._vectors, self._metric, int(new.min()))
+
+    def remove(self, slots: Slots) -> None:
+        """Rows not to find from now on; those not held are ignored."""
+        slots = slots[slots < len(self._place)]
+        fresh = slots[self._is_fresh[slots]]
+        self._is_fresh[fresh] = False
+        self.fresh_count -= len(fresh)
+        doomed = slots[(self._place[slots] >= 0) & ~self._is_doomed[slots]]
+        self._is_doomed[doomed] = True
+        self._doomed.append(doomed)
+        self.doomed_count += len(doomed)
+
+    def search(self, queries: Vectors, k: int, leaves: int, reorder: int) -> tuple[Hits, bool]:
+        """The k best of each query, and whether some query got fewer although more live (ask elsewhere, exactly)."""
+        trained = self._search_trained(queries, k, leaves, reorder)
+        want = min(k, self.size)
+        for _ in range(_SHORT_RETRIES):
+            if (lacking := np.flatnonzero(trained.counts < want)).size == 0 or leaves >= self._index.leaves:
+                break
+            leaves = min(self._index.leaves, leaves * 4)
+            more = self._search_trained(queries[lacking], k, leaves, reorder)
+            trained.slots[lacking], trained.scores[lacking], trained.counts[lacking] = more
+        hits = self._with_fresh(queries, k, trained) if self.fresh_count else trained
+        return hits, bool((hits.counts < min(k, self.size + self.fresh_count)).any())
+
+    def work(self, budget_s: float) -> None:
+        """One step of absorbing or deleting that takes about `budget_s`."""
+        task = "delete" if self.doomed_count else "absorb"
+        rows = max(1, min(_STEP_ROWS_MAX, int(self._rates[task] * budget_s)))
+        started = time.perf_counter()
+        done = self._delete_some(rows) if task == "delete" else self._absorb_some(rows)
+        if done >= _STEP_ROWS_FIRST:
+            rate = done / max(1e-6, time.perf_counter() - started)
+            self._rates[task] = 0.5 * self._rates[task] + 0.5 * rate
+
+    def save(self, directory: Path) -> Slots:
+        """Write the trained index into `directory` and return the slots of its positions, -1 for the dead."""
+        self._index.save(directory)
+        slots = self._slots[: self._size].copy()
+        slots[self._is_doomed[slots]] = -1
+        return slots
+
+    def _search_trained(self, queries: Vectors, k: int, leaves: int, reorder: int) -> Hits:
+        wide = min(k + (min(self.doomed_count, k + 16) if self.doomed_count else 0), max(1, self._size))
+        positions, scores, counts = self._index.search(queries, wide, leaves, max(reorder, wide))
+        slots = self._slots[positions]
+        if not self.doomed_count and wide == k:
+            return Hits(slots, scores, counts)
+        valid = np.arange(wide) < counts[:, None]
+        if self.doomed_count:
+            valid &= ~self._is_doomed[slots]
+        return best_of(slots, self._order(scores, valid), valid, scores, k)
+
+    def _with_fresh(self, queries: Vectors, k: int, trained: Hits) -> Hits:
+        self._compact_fresh()
+        assert self._terms is not None
+        fresh = self._fresh[0]
+        low, high = int(fresh[0]), int(fresh[-1]) + 1
+        rows = self._vectors.view(high)
+        if high - low <= 2 * len(fresh):
+            alive = None if high - low == self.fresh_count else self._is_fresh[:high]
+            found = search_exactly(rows, self._terms, queries, k, alive=alive, first=low)
+        else:
+            found = search_exactly(rows, self._terms, queries, k, slots=fresh, alive=self._is_fresh)
+        slots = np.concatenate((trained.slots, found.slots), axis=1)
+        scores = np.concatenate((trained.scores, found.scores), axis=1)
+        place = np.arange(k)
+        valid = np.concatenate((place < trained.counts[:, None], place < found.counts[:, None]), axis=1)
+        return best_of(slots, self._order(scores, valid), valid, scores, k)
+
+    def _order(self, scores: npt.NDArray[np.float32], valid: Mask) -> npt.NDArray[np.float32]:
+        return np.where(valid, scores if self._metric is Metric.L2 else -scores, np.float32(np.inf))
+
+    def _compact_fresh(self) -> None:
+        """Bring the fresh rows into one ascending array without the dead, unless they are."""
+        if len(self._fresh) == 1 and len(self._fresh[0]) == self.fresh_count:
+            return
+        fresh = np.concatenate(self._fresh)
+        self._fresh = [np.sort(fresh[self._is_fresh[fresh]])]
+
+    def _absorb_some(self, rows: int) -> int:
+        self._compact_fresh()
+        taken, rest = self._fresh[0][:rows], self._fresh[0][rows:]
+        self._fresh = [rest]
+        self._index.append(self._vectors.view(int(taken[-1]) + 1)[taken])
+        size = self._size + len(taken)
+        if size > len(self._slots):
+            self._slots = np.concatenate((self._slots[: self._size], np.empty(max(1_024, size), np.int64)))
+        self._slots[self._size : size] = taken
+        self._place[taken] = np.arange(self._size, size)
+        self._is_fresh[taken] = False
+        self._size = size
+        self.fresh_count -= len(taken)
+        if not self.fresh_count:
+            self._fresh, self._terms = [], None
+        return len(taken)
+
+    def _delete_some(self, rows: int) -> int:
+        doomed = np.concatenate(self._doomed)
+        taken, rest = doomed[:rows], doomed[rows:]
+        self._doomed = [rest]
+        self._delete_positions(self._place[taken])
+        self._place[taken] = -1
+        self._is_doomed[taken] = False
+        self.doomed_count -= len(taken)
+        return len(taken)
+
+    def _delete_positions(self, positions: Slots) -> None:
+        """Delete points, the highest position first: what then moves into a hole is never itself about to be deleted."""
+        order: list[int] = np.sort(positions)[::-1].tolist()
+        for hole in order:
+            self._size -= 1
+            moved = int(self._slots[self._size])
+            if hole != self._size:
+                self._slots[hole] = moved
+                self._place[moved] = hole
+        if order:
+            self._index.delete(order)
+
+    def _reserve(self, slots: int) -> None:
+        if slots <= len(self._place):
+            return
+        extra = max(slots, 2 * len(self._place)) - len(self._place)
+        self._place = np.concatenate((self._place, np.full(extra, -1, np.int64)))
+        self._is_fresh = np.concatenate((self._is_fresh, np.zeros(extra, np.bool_)))
+        self._is_doomed = np.concatenate((self._is_doomed, np.zeros(extra, np.bool_)))
