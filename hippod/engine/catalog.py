@@ -122,7 +122,9 @@ class Catalog:
         if table is None:
             self.require_database(database)
             raise TableNotFound(
-                f"table {name[:128]} not exist in database {database}, get table id from database failed", table=name[:128], database=database
+                f"table {name[:128]} not exist in database {database}, get table id from database failed",
+                table=name[:128],
+                database=database,
             )
         return table
 
@@ -175,9 +177,7 @@ class Catalog:
             raise LimitExceeded(f"table {table.name!r} has {INDEXES_MAX} indexes already, the most allowed", limit=INDEXES_MAX)
         numbered = msgspec.structs.replace(index, number=table.next_index_number)
         return (
-            put_table(
-                msgspec.structs.replace(table, indexes=(*table.indexes, numbered), next_index_number=table.next_index_number + 1)
-            ),
+            put_table(msgspec.structs.replace(table, indexes=(*table.indexes, numbered), next_index_number=table.next_index_number + 1)),
         )
 
     def drop_index(self, table: TableDefinition, name: str) -> Changes:

@@ -1,9 +1,9 @@
 """The data directory: who owns it, which format it has, and where each kind of file lies.
 
-    LOCK      held with flock for as long as a server (or a check) uses the directory
-    FORMAT    JSON: {"format": 1, "database_id": "<32 hex>"}; written once, aside and renamed
-    wal/      the log        lmdb/     the store
-    index/    saved indexes  vectors/  vector files, derived, emptied at each start
+LOCK      held with flock for as long as a server (or a check) uses the directory
+FORMAT    JSON: {"format": 1, "database_id": "<32 hex>"}; written once, aside and renamed
+wal/      the log        lmdb/     the store
+index/    saved indexes  vectors/  vector files, derived, emptied at each start
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ def _read_format(path: Path, *, create: bool) -> bytes:
     except (msgspec.MsgspecError, ValueError) as error:
         raise DamagedData(f"{file} is damaged: {error}") from error
     if found.format != FORMAT_VERSION or len(database_id) != 16:
-        raise DamagedData(f"{path} has format {found.format}, this version of hippod reads format {FORMAT_VERSION}: use the version that wrote it")
+        raise DamagedData(
+            f"{path} has format {found.format}, this version of hippod reads format {FORMAT_VERSION}: use the version that wrote it"
+        )
     return database_id
 
 

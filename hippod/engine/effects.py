@@ -99,5 +99,3 @@ def describe_effect(operation: int, table: int, body: memoryview) -> str:
     put = 0 if effect.block is None else len(effect.block.row_ids)
     span = "" if effect.block is None else f" (row_ids {effect.block.row_ids[0]}..{effect.block.row_ids[-1]})"
     return f"rows table {table} tablet {effect.tablet}: {put} put{span}, {len(effect.dead)} dropped"
-
-

@@ -169,9 +169,7 @@ def _merge(question: _Question, tablets: Sequence[Tablet], hits: Sequence[Hits])
     return SearchResult(counts, flat_scores, gather_from(tablets, question.fields, flat_origin, flat_slots))
 
 
-def gather_from(
-    tablets: Sequence[Tablet], fields: Sequence[Field], origin: npt.NDArray[Any], slots: npt.NDArray[np.int64]
-) -> list[Column]:
+def gather_from(tablets: Sequence[Tablet], fields: Sequence[Field], origin: npt.NDArray[Any], slots: npt.NDArray[np.int64]) -> list[Column]:
     """Cells of rows that lie in several tablets: row i is slot `slots[i]` of tablet `origin[i]`."""
     if len(tablets) == 1:
         return tablets[0].take(fields, slots)

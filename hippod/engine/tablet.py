@@ -129,7 +129,8 @@ class Tablet:
             self.columns.publish(self.columns.count + len(block.row_ids))
             self.next_row_id = int(block.row_ids[-1]) + 1
         if self.columns.count:
-            self.keys = self.keys.grown(self.columns.count) or self.keys
+            roomy = self.keys.grown(self.columns.count)
+            self.keys = self.keys if roomy is None else roomy
             self.keys.assign(self.key_values(), np.arange(self.columns.count, dtype=np.int64))
 
     def replay(self, dead: npt.NDArray[np.int64], block: RowBlock | None) -> None:

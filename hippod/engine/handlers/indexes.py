@@ -77,7 +77,8 @@ def _refuse_zero_vectors(table: Table, field: Field) -> None:
             zero = ~vectors[start : start + 16_384].any(axis=1) & columns.alive[start : start + 16_384]
             if zero.any():
                 raise InvalidVector(
-                    f"{int(zero.sum())} or more rows have a zero vector in {field.name!r}, which has no direction for cosine", field=field.name
+                    f"{int(zero.sum())} or more rows have a zero vector in {field.name!r}, which has no direction for cosine",
+                    field=field.name,
                 )
 
 
@@ -167,7 +168,11 @@ async def _mark(engine: Engine, table: Table, name: str, *, active: bool, releas
 
 
 async def _run(
-    engine: Engine, table: Table, operation: ActivateIndex | RebuildIndex | LoadIndex, work: Callable[[Job], Awaitable[None]], deadline: float | None
+    engine: Engine,
+    table: Table,
+    operation: ActivateIndex | RebuildIndex | LoadIndex,
+    work: Callable[[Job], Awaitable[None]],
+    deadline: float | None,
 ) -> JobInfo:
     """Start the job; wait for its end if asked to. A job that fails while the caller waits raises its error."""
     action = type(operation).__struct_config__.tag

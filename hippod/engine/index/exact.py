@@ -31,6 +31,8 @@ _QUERIES_AT_ONCE: Final = 64
 _SCORES_AT_ONCE: Final = 1 << 20
 _CELLS_AT_ONCE: Final = 1 << 22
 _CENTRE_ROWS: Final = 1_024
+_SQUARE_MIN: Final = 1e-30
+_SQUARE_MAX: Final = 1e30
 
 
 class Hits(NamedTuple):
@@ -104,8 +106,12 @@ def _row_terms(rows: Vectors, metric: Metric, centre: Vectors | None) -> Scores:
 
 def normalised(rows: Vectors) -> Vectors:
     """Copies of unit length."""
-    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
-    return np.asarray(rows / norms[:, None], np.float32)
+    with np.errstate(over="ignore"):
+        squares = np.vecdot(rows, rows)
+    if len(rows) and not (squares.min() > _SQUARE_MIN and squares.max() < _SQUARE_MAX):
+        wide = rows.astype(np.float64)
+        return np.asarray(wide / np.sqrt(np.vecdot(wide, wide))[:, None], np.float32)
+    return np.asarray(rows / np.sqrt(squares)[:, None])
 
 
 def search_exactly(

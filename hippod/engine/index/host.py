@@ -61,6 +61,7 @@ class Host:
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
+        self._buffer = memoryview(bytearray(_RECEIVE_BYTES))
         self._reassembly = Reassembly()
         self._searches: deque[_Waiting] = deque()
         self._sent_slots: list[Slots] = []
@@ -92,14 +93,14 @@ class Host:
             wait = bool(select.select([self._socket], [], [], _STATUS_INTERVAL_S)[0])
         while True:
             try:
-                data = self._socket.recv(_RECEIVE_BYTES, 0 if wait else socket.MSG_DONTWAIT)
+                count = self._socket.recv_into(self._buffer, 0, 0 if wait else socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return True
-            if not data:
+            if not count:
                 return False
-            for header, body in self._reassembly.feed(data):
+            for header, body in self._reassembly.feed(bytes(self._buffer[:count])):
                 self._obey(header, body)
-            if len(data) < _RECEIVE_BYTES:
+            if count < _RECEIVE_BYTES:
                 return True
             wait = False
 

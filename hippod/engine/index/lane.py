@@ -20,7 +20,7 @@ from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Slots, Vectors
 from hippod.errors import RetryLater
 
-BATCH_QUERIES_MAX: Final = 64
+BATCH_QUERIES_MAX: Final = 32
 
 
 class Search:

@@ -12,6 +12,7 @@ A search visits `leaves` partitions, ranks their points by 4-bit codes (asymmetr
 from __future__ import annotations
 
 import importlib.util
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ _CODE_SAMPLE_ROWS_MAX: Final = 50_000
 _REORDER_DEFAULT: Final = 100
 _LEAF_ROWS_MIN: Final = 8
 _ANISOTROPIC_THRESHOLD: Final = 0.2
+_ONE: Final = np.float32(1)
 _ASSETS: Final = "scann_assets.pbtxt"
 
 
@@ -86,13 +88,14 @@ class ScannIndex:
         positions, scores = self._searcher.search_batched(
             _encode(queries, self._metric), k, max(k, reorder), min(leaves, self.leaves), False, 0
         )
-        missing = np.isnan(scores)
         counts = np.full(len(queries), positions.shape[1], np.int32)
-        if missing[:, -1].any():
+        if math.isnan(scores[:, -1].sum()):
+            missing = np.isnan(scores)
             counts = np.where(missing.any(axis=1), missing.argmax(axis=1), counts).astype(np.int32)
             scores = np.where(missing, np.float32(0), scores)
         if self._metric is Metric.COSINE:
-            np.clip(scores, np.float32(-1), np.float32(1), out=scores)
+            np.minimum(scores, _ONE, out=scores)
+            np.maximum(scores, -_ONE, out=scores)
         return positions, scores, counts
 
     def append(self, rows: Vectors) -> None:

@@ -24,7 +24,6 @@ from hippod.engine.operations.indexes import Metric
 
 _STEP_ROWS_FIRST: Final = 32
 _STEP_ROWS_MAX: Final = 8_192
-_SHORT_RETRIES: Final = 4
 
 
 class TrainedPart:
@@ -87,14 +86,13 @@ class TrainedPart:
         """The k best of each query, and whether some query got fewer although more live (ask elsewhere, exactly)."""
         trained = self._search_trained(queries, k, leaves, reorder)
         want = min(k, self.size)
-        for _ in range(_SHORT_RETRIES):
-            if (lacking := np.flatnonzero(trained.counts < want)).size == 0 or leaves >= self._index.leaves:
-                break
+        while trained.counts.min() < want and leaves < self._index.leaves:
             leaves = min(self._index.leaves, leaves * 4)
+            lacking = np.flatnonzero(trained.counts < want)
             more = self._search_trained(queries[lacking], k, leaves, reorder)
             trained.slots[lacking], trained.scores[lacking], trained.counts[lacking] = more
         hits = self._with_fresh(queries, k, trained) if self.fresh_count else trained
-        return hits, bool((hits.counts < min(k, self.size + self.fresh_count)).any())
+        return hits, bool(hits.counts.min() < min(k, self.size + self.fresh_count))
 
     def work(self, budget_s: float) -> None:
         """One step of absorbing or deleting that takes about `budget_s`."""

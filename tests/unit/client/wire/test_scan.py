@@ -19,9 +19,9 @@ scalars = st.one_of(
     st.just(msgpack.ExtType(2, b"\0\0\1\0")),
 )
 values = st.recursive(
-    scalars, lambda inner: st.one_of(st.lists(inner, max_size=20), st.dictionaries(st.text(max_size=40), inner, max_size=20)), max_leaves=40
+    scalars, lambda inner: st.one_of(st.lists(inner, max_size=17), st.dictionaries(st.text(max_size=4), inner, max_size=4)), max_leaves=8
 )
-bodies = st.dictionaries(st.text(max_size=8), values, max_size=20)
+bodies = st.dictionaries(st.text(max_size=4), values, max_size=4)
 
 
 def nested(depth: int) -> bytes:

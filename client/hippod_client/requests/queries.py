@@ -1,0 +1,63 @@
+"""Reading by condition and by likeness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hippod_client.columns import encode_vectors
+from hippod_client.requests.base import Reply, Request
+from hippod_client.results import Columns, Rows, SearchResult
+from hippod_client.wire.bodies import Blocks
+
+
+def query(database: str, table: str, filter: str, output_fields: Sequence[str] | None, limit: int, offset: int) -> Request[Rows]:
+    body: dict[str, Any] = {"op": "query", "table": table, "filter": filter, "limit": limit, "offset": offset, "database": database}
+    if output_fields is not None:
+        body["output_fields"] = list(output_fields)
+    return Request(body, Rows.of_query, is_read=True)
+
+
+def count(database: str, table: str, filter: str) -> Request[int]:
+    return Request({"op": "count", "table": table, "filter": filter, "database": database}, _count, is_read=True)
+
+
+def _count(reply: Reply) -> int:
+    return int(reply["count"])
+
+
+def search(
+    database: str,
+    table: str,
+    vectors: object,
+    k: int,
+    field: str | None,
+    filter: str,
+    output_fields: Sequence[str] | None,
+    index: str | None,
+    params: Mapping[str, Any] | None,
+) -> Request[SearchResult]:
+    blocks = Blocks()
+    body: dict[str, Any] = {"op": "search", "table": table, "vectors": blocks.refer(encode_vectors(vectors)), "k": k, "database": database}
+    if field is not None:
+        body["field"] = field
+    if filter:
+        body["filter"] = filter
+    if index is not None:
+        body["index"] = index
+    if params:
+        body["params"] = dict(params)
+    if output_fields is None:
+        return Request(body, _hits_by_key, blocks, is_read=True)
+    body["output_fields"] = list(output_fields)
+    return Request(body, _hits, blocks, is_read=True)
+
+
+def _hits_by_key(reply: Reply) -> SearchResult:
+    """The reply to a search without output fields: its one column is the primary key."""
+    columns = reply["columns"]
+    return SearchResult(reply["counts"], reply["scores"], Columns(columns), columns[0]["field"])
+
+
+def _hits(reply: Reply) -> SearchResult:
+    return SearchResult(reply["counts"], reply["scores"], Columns(reply["columns"]), reply.get("key"))

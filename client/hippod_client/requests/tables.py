@@ -1,0 +1,30 @@
+"""Tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hippod_client.requests.base import Reply, Request, done
+from hippod_client.results import TableInfo
+from hippod_client.schema import Field
+
+
+def create_table(database: str, table: str, fields: Iterable[Field], auto_id: bool, tablets: int) -> Request[None]:
+    schema = {"fields": [field.to_wire() for field in fields], "auto_id": auto_id}
+    return Request({"op": "create_table", "table": table, "schema": schema, "tablets": tablets, "database": database}, done)
+
+
+def drop_table(database: str, table: str) -> Request[None]:
+    return Request({"op": "drop_table", "table": table, "database": database}, done)
+
+
+def describe_table(database: str, table: str) -> Request[TableInfo]:
+    return Request({"op": "describe_table", "table": table, "database": database}, TableInfo.of, is_read=True)
+
+
+def list_tables(database: str) -> Request[list[str]]:
+    return Request({"op": "list_tables", "database": database}, _tables, is_read=True)
+
+
+def _tables(reply: Reply) -> list[str]:
+    return list(reply["tables"])

@@ -1,0 +1,191 @@
+"""The scalar columns of a tablet in memory, by slot, with the row_ids and who lives.
+
+Cells are appended behind the published ones by the writer thread and become visible by `publish` on the event loop; published cells
+never change. Growth makes new arrays twice the size and never resizes in place, so a view that a reader holds stays good. An append
+that is not published is overwritten by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hippod.engine.arrays import Column, ListArray, StringArray, Values, take_values
+from hippod.engine.normalize import filled_column
+from hippod.engine.rowblock import ColumnData, RowBlock
+from hippod.engine.schema import DataType, Field, Schema
+
+_CAPACITY_FIRST: Final = 64
+
+
+class _Cells:
+    """A growable array of one dtype."""
+
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self.array: npt.NDArray[Any] = np.zeros(_CAPACITY_FIRST, dtype)
+
+    def write(self, start: int, cells: npt.NDArray[Any]) -> None:
+        end = start + len(cells)
+        if end > len(self.array):
+            grown = np.zeros(max(end, 2 * len(self.array)), self.array.dtype)
+            grown[:start] = self.array[:start]
+            self.array = grown
+        self.array[start:end] = cells
+
+    @property
+    def memory_bytes(self) -> int:
+        return self.array.nbytes
+
+
+class _Numbers:
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        self._cells = _Cells(dtype)
+
+    def write(self, start: int, values: Values) -> None:
+        assert isinstance(values, np.ndarray)
+        self._cells.write(start, values)
+
+    def view(self, count: int) -> npt.NDArray[Any]:
+        return self._cells.array[:count]
+
+    @property
+    def memory_bytes(self) -> int:
+        return self._cells.memory_bytes
+
+
+class _Strings:
+    def __init__(self) -> None:
+        self._offsets = _Cells(np.int64)
+        self._data = _Cells(np.uint8)
+
+    def write(self, start: int, values: Values) -> None:
+        assert isinstance(values, StringArray)
+        at = int(self._offsets.array[start])
+        first, last = int(values.offsets[0]), int(values.offsets[-1])
+        self._data.write(at, values.data[first:last])
+        self._offsets.write(start + 1, values.offsets[1:] + (at - first))
+
+    def view(self, count: int) -> StringArray:
+        return StringArray(self._offsets.array[: count + 1], self._data.array)
+
+    @property
+    def memory_bytes(self) -> int:
+        return self._offsets.memory_bytes + self._data.memory_bytes
+
+
+class _Lists:
+    def __init__(self, element: DataType) -> None:
+        self._offsets = _Cells(np.int64)
+        self._elements: _Numbers | _Strings = _Strings() if element.is_string else _Numbers(element.dtype)
+
+    def write(self, start: int, values: Values) -> None:
+        assert isinstance(values, ListArray)
+        at = int(self._offsets.array[start])
+        first, last = int(values.offsets[0]), int(values.offsets[-1])
+        inner = values.values
+        cells: Values = StringArray(inner.offsets[first : last + 1], inner.data) if isinstance(inner, StringArray) else inner[first:last]
+        self._elements.write(at, cells)
+        self._offsets.write(start + 1, values.offsets[1:] + (at - first))
+
+    def view(self, count: int) -> ListArray:
+        return ListArray(self._offsets.array[: count + 1], self._elements.view(int(self._offsets.array[count])))
+
+    @property
+    def memory_bytes(self) -> int:
+        return self._offsets.memory_bytes + self._elements.memory_bytes
+
+
+class _FieldColumn:
+    """The cells of one field; the validity array exists only once there was a null."""
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.values: _Numbers | _Strings | _Lists
+        if field.type is DataType.ARRAY:
+            assert field.element_type is not None
+            self.values = _Lists(field.element_type)
+        else:
+            self.values = _Strings() if field.type.is_string else _Numbers(field.type.dtype)
+        self.valid: _Cells | None = None
+
+    def write(self, start: int, data: ColumnData, count: int) -> None:
+        self.values.write(start, data.values)
+        if self.valid is None:
+            if data.valid is None:
+                return
+            valid = _Cells(np.bool_)
+            valid.write(0, np.ones(start, np.bool_))
+            valid.write(start, data.valid)
+            self.valid = valid
+        else:
+            self.valid.write(start, np.ones(count, np.bool_) if data.valid is None else data.valid)
+
+
+class TabletColumns:
+    """Owned by a tablet. `append` in the writer thread, `publish` and `kill` on the event loop, reading anywhere."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.count = 0
+        self.live_count = 0
+        self._columns = {f.name: _FieldColumn(f) for f in schema.scalar_fields}
+        self._row_ids = _Cells(np.int64)
+        self._alive = _Cells(np.bool_)
+
+    def append(self, block: RowBlock) -> None:
+        """Copy rows behind the published ones; a field that the block lacks gets its default or null."""
+        rows = len(block.row_ids)
+        self._row_ids.write(self.count, block.row_ids)
+        self._alive.write(self.count, np.zeros(rows, np.bool_))
+        for column in self._columns.values():
+            data = block.columns.get(column.field.number)
+            column.write(self.count, filled_column(column.field, rows) if data is None else data, rows)
+
+    def publish(self, count: int) -> None:
+        """Let the first `count` rows be seen; those that were not before are alive."""
+        self._alive.array[self.count : count] = True
+        self.live_count += count - self.count
+        self.count = count
+
+    def kill(self, slots: npt.NDArray[np.int64]) -> None:
+        """Mark living rows as dead; `slots` has no slot twice."""
+        self.live_count -= int(np.count_nonzero(self._alive.array[slots]))
+        self._alive.array[slots] = False
+
+    @property
+    def row_ids(self) -> npt.NDArray[np.int64]:
+        """int64 (count,), strictly ascending."""
+        return self._row_ids.array[: self.count]
+
+    @property
+    def alive(self) -> npt.NDArray[np.bool_]:
+        """bool (count,); changes in place when rows die."""
+        return self._alive.array[: self.count]
+
+    def values(self, name: str) -> Values:
+        """All published cells of a field, dead rows too."""
+        return self._columns[name].values.view(self.count)
+
+    def valid(self, name: str) -> npt.NDArray[np.bool_] | None:
+        """Which cells are not null; None if none ever was."""
+        mask = self._columns[name].valid
+        return None if mask is None else mask.array[: self.count]
+
+    def take(self, names: Iterable[str], slots: npt.NDArray[np.int64]) -> list[Column]:
+        """The cells of some fields at `slots`, copied."""
+        out = []
+        for name in names:
+            valid = self.valid(name)
+            out.append(Column(name, take_values(self.values(name), slots), None if valid is None else valid[slots]))
+        return out
+
+    def slots_of(self, row_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The slots of row_ids, which must exist."""
+        return np.searchsorted(self.row_ids, row_ids).astype(np.int64)
+
+    @property
+    def memory_bytes(self) -> int:
+        cells = sum(c.values.memory_bytes + (c.valid.memory_bytes if c.valid else 0) for c in self._columns.values())
+        return cells + self._row_ids.memory_bytes + self._alive.memory_bytes

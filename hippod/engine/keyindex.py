@@ -1,0 +1,140 @@
+"""From primary key to slot: a hash table in two numpy arrays, looked up and filled many keys at a time.
+
+Open addressing with linear probing over a power of two of places. A place holds a slot + 1 (0: free) and, beside it, 32 bits of the
+key's hash, so that only likely places are compared with the key column itself; keys are not copied. Removal leaves a tombstone,
+and growth drops them. The hash is seeded by chance: nobody can send keys that collide on purpose.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from hippod.engine.arrays import StringArray, Values, take_values
+
+_PLACES_FIRST: Final = 256
+_FREE: Final = 0
+_TOMBSTONE: Final = -1
+_LOAD_MAX: Final = 0.6
+
+Slots = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint64]
+
+
+class KeyIndex:
+    """`keys` gives the key column of all published rows. Changed on the event loop only; looked up anywhere nobody changes it."""
+
+    def __init__(self, keys: Callable[[], Values], places: int = _PLACES_FIRST, seed: int | None = None) -> None:
+        self._keys = keys
+        self._seed = int.from_bytes(os.urandom(8), "little") if seed is None else seed
+        self._slots = np.zeros(places, np.int64)
+        self._tags = np.zeros(places, np.uint32)
+        self._mask = np.uint64(places - 1)
+        self._used = 0  # living keys and tombstones
+        self._living = 0
+
+    @property
+    def memory_bytes(self) -> int:
+        return self._slots.nbytes + self._tags.nbytes
+
+    def lookup(self, keys: Values) -> Slots:
+        """int64 (n,): the slot of each key, -1 where it is absent."""
+        places = self._find(keys, self._hash(keys))
+        return np.where(places >= 0, self._slots[places] - 1, -1)
+
+    def grown(self, extra: int) -> KeyIndex | None:
+        """A copy with room for `extra` more keys, or None if there is room; the caller puts it in place of this one."""
+        if self._used + extra <= _LOAD_MAX * len(self._slots):
+            return None
+        places = _PLACES_FIRST
+        while (self._living + extra) * 2 > _LOAD_MAX * places:
+            places *= 2
+        bigger = KeyIndex(self._keys, places, self._seed)
+        slots = self._slots[self._slots > _FREE] - 1
+        if len(slots):
+            step = 1 << 18
+            for start in range(0, len(slots), step):
+                part = slots[start : start + step]
+                bigger._insert(self._hash(take_values(self._keys(), part)), part)
+        return bigger
+
+    def assign(self, keys: Values, slots: Slots) -> None:
+        """Let each key lead to its slot. No key comes twice; the rows are published, and `grown` has made room."""
+        hashes = self._hash(keys)
+        places = self._find(keys, hashes) if self._living else np.full(len(slots), -1, np.int64)
+        known = places >= 0
+        self._slots[places[known]] = slots[known] + 1
+        if not known.all():
+            self._insert(hashes[~known], slots[~known])
+
+    def remove(self, keys: Values) -> None:
+        """Forget keys; absent ones are ignored."""
+        places = self._find(keys, self._hash(keys))
+        places = places[places >= 0]
+        self._slots[places] = _TOMBSTONE
+        self._living -= len(places)
+
+    def _hash(self, keys: Values) -> Hashes:
+        seed = np.uint64(self._seed)
+        if isinstance(keys, StringArray):
+            # The interpreter's own string hash is SipHash with a secret of the process.
+            x = np.fromiter(map(hash, keys.to_bytes_list()), np.int64, len(keys)).view(np.uint64) ^ seed
+        else:
+            assert isinstance(keys, np.ndarray)
+            x = keys.astype(np.int64).view(np.uint64) + seed
+        # The finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
+
+    def _find(self, keys: Values, hashes: Hashes) -> Slots:
+        """The place of each key, -1 where it is absent. All keys take one probe a round; few need a second round."""
+        found = np.full(len(hashes), -1, np.int64)
+        if not self._living:
+            return found
+        column = self._keys()
+        tags = (hashes >> np.uint64(32)).astype(np.uint32)
+        open_keys = np.arange(len(hashes))
+        places = (hashes & self._mask).astype(np.int64)
+        while len(open_keys):
+            held = self._slots[places]
+            likely = np.flatnonzero((held > _FREE) & (self._tags[places] == tags[open_keys]))
+            if len(likely):
+                same = _equal(keys, open_keys[likely], column, held[likely] - 1)
+                hit = likely[same]
+                found[open_keys[hit]] = places[hit]
+                held[hit] = _FREE
+            going = held != _FREE
+            open_keys = open_keys[going]
+            places = (places[going] + 1) & int(self._mask)
+        return found
+
+    def _insert(self, hashes: Hashes, slots: Slots) -> None:
+        """Put keys that are known to be absent. Where several want one place, one gets it and the others go on."""
+        tags = (hashes >> np.uint64(32)).astype(np.uint32)
+        self._used += len(slots)
+        self._living += len(slots)
+        places = (hashes & self._mask).astype(np.int64)
+        while len(slots):
+            free = self._slots[places] == _FREE
+            wanted = places[free]
+            self._slots[wanted] = slots[free] + 1
+            won = np.zeros(len(slots), np.bool_)
+            won[free] = self._slots[wanted] == slots[free] + 1
+            self._tags[places[won]] = tags[won]
+            lost = ~won
+            slots, tags, places = slots[lost], tags[lost], (places[lost] + 1) & int(self._mask)
+
+
+def _equal(keys: Values, at: npt.NDArray[np.intp], column: Values, slots: Slots) -> npt.NDArray[np.bool_]:
+    if isinstance(keys, StringArray):
+        assert isinstance(column, StringArray)
+        mine, theirs = keys.take(at).to_bytes_list(), column.take(slots).to_bytes_list()
+        return np.fromiter((a == b for a, b in zip(mine, theirs, strict=True)), np.bool_, len(at))
+    assert isinstance(keys, np.ndarray)
+    assert isinstance(column, np.ndarray)
+    return np.asarray(keys[at] == column[slots])
