@@ -18,7 +18,6 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +25,11 @@ import numpy.typing as npt
 from hippod.engine.effects import CatalogEffect, Effect, RowsEffect
 from hippod.engine.options import EngineOptions
 from hippod.engine.rowblock import RowBlock, concat_blocks, select_rows, slice_block
+from hippod.engine.store.block_map import BLOCK_ROWS_MAX
 from hippod.engine.store.row_store import RowStore, StoreChanges
 from hippod.errors import HippodError, ProcessExit
 from hippod.wal.log import AppliedPosition, BatchPosition, Log
 
-BLOCK_ROWS_MAX: Final = 1_024
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +83,11 @@ def merge_effects(effects: Sequence[Effect]) -> StoreChanges:
         if table not in dropped:
             gone = np.concatenate(dead[table, tablet]) if (table, tablet) in dead else None
             changes.put_blocks += [(table, tablet, block) for block in _regroup(parts, gone)]
-    changes.dead = [(table, tablet, np.concatenate(parts)) for (table, tablet), parts in dead.items() if table not in dropped]
+    for (table, tablet), ids in dead.items():
+        if table not in dropped:
+            before = min((int(part.row_ids[0]) for part in blocks.get((table, tablet), ())), default=None)
+            row_ids = np.concatenate(ids)
+            changes.dead.append((table, tablet, row_ids if before is None else row_ids[row_ids < before]))
     return changes
 
 

@@ -20,7 +20,7 @@ from hippod.engine.rowblock import RowBlock, concat_blocks, select_rows
 from hippod.engine.store.row_store import RowStore
 from hippod.engine.table import Table
 from hippod.errors import DamagedData
-from hippod.fs import RealFileSystem
+from hippod.fs import FileSystem
 from hippod.wal.log import Log
 
 # Blocks are joined up to this many rows before they enter memory: fewer, larger copies.
@@ -47,7 +47,7 @@ def recover(directory: DataDirectory, options: EngineOptions, make_table: Callab
     for table in tables.values():
         for tablet in table.tablets:
             tablet.restore(_stored_rows(store, table.number, tablet.number))
-    log = Log.open(directory.wal, directory.database_id, store.applied(), RealFileSystem())
+    log = Log.open(directory.wal, directory.database_id, store.applied(), FileSystem())
     _Replay(store, catalog, tables, make_table, options.checkpoint_bytes).run(log)
     log.start()
     return Recovered(store, log, catalog, tables)
