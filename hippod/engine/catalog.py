@@ -79,6 +79,11 @@ def table_key(number: int) -> bytes:
     return b"t/%08x" % number
 
 
+def table_number(key: bytes) -> int:
+    """The inverse of `table_key`."""
+    return int(key.removeprefix(b"t/"), base=16)
+
+
 class Catalog:
     """All definitions, by name. `apply` is the only way in."""
 

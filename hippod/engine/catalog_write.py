@@ -16,10 +16,14 @@ _DONE: Final = Done()
 
 @dataclass(slots=True, eq=False)
 class CatalogWrite:
-    """`compute` may raise HippodError to refuse; `apply` runs on the event loop when the changes are durable."""
+    """`compute` may raise HippodError to refuse; `apply` runs on the event loop when the changes are durable.
+
+    The few bytes of a document are taken even when the disk is almost full: drops are what helps then.
+    """
 
     compute: Callable[[], Changes]
     apply: Callable[[Changes], None]
+    frees_space: bool = True
 
     def prepare(self) -> Commit:
         changes = self.compute()

@@ -17,11 +17,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from hippod.engine.catalog import table_number
 from hippod.engine.effects import CatalogEffect, Effect, RowsEffect
 from hippod.engine.options import EngineOptions
 from hippod.engine.rowblock import RowBlock, concat_blocks, select_rows, slice_block
@@ -29,7 +31,6 @@ from hippod.engine.store.block_map import BLOCK_ROWS_MAX
 from hippod.engine.store.row_store import RowStore, StoreChanges
 from hippod.errors import HippodError, ProcessExit
 from hippod.wal.log import AppliedPosition, BatchPosition, Log
-
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def merge_effects(effects: Sequence[Effect]) -> StoreChanges:
                     changes.put_catalog.pop(key, None)
                     changes.delete_catalog.add(key)
                     if key.startswith(b"t/"):
-                        changes.drop_tables.append(int(key[2:], 16))
+                        changes.drop_tables.append(table_number(key))
             continue
         where = effect.table, effect.tablet
         if effect.block is not None:
@@ -174,10 +175,8 @@ class Checkpointer:
     async def _run(self) -> None:
         while not self.failed.done() and not (self._closing and not self._entries):
             if not self._closing:
-                try:
+                with suppress(TimeoutError):
                     await asyncio.wait_for(self._due.wait(), self._options.checkpoint_interval_s)
-                except TimeoutError:
-                    pass
             self._due.clear()
             if self._entries:
                 await self._apply()
@@ -188,8 +187,7 @@ class Checkpointer:
         try:
             applied = await self._loop.run_in_executor(self._thread, self._apply_and_cut, entries)
         except ProcessExit as error:
-            self.failed.set_result(error)
-            self._room.set()
+            self._stop(error)
             return
         except HippodError as error:
             # Nothing was applied and nothing is lost: the log has it. Keep it and try again after a while.
@@ -201,10 +199,18 @@ class Checkpointer:
             else:
                 await asyncio.sleep(self._options.checkpoint_interval_s)
             return
+        except Exception as error:
+            _log.exception("a checkpoint failed")
+            self._stop(ProcessExit(f"a checkpoint failed by a defect of the server: {type(error).__name__}"))
+            return
         self.applied_lsn = applied.lsn
         self._applying_bytes = 0
         if self.overlay_bytes < self._options.overlay_bytes_max:
             self._room.set()
+
+    def _stop(self, error: ProcessExit) -> None:
+        self.failed.set_result(error)
+        self._room.set()
 
     def _apply_and_cut(self, entries: Sequence[OverlayEntry]) -> AppliedPosition:
         applied = apply_entries(self._store, entries)

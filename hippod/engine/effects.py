@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,7 +38,7 @@ class CatalogEffect:
     changes: tuple[tuple[bytes, bytes | None], ...]
 
     def record(self) -> Record:
-        return Record(LogOperation.CATALOG, 0, 0, msgspec.msgpack.encode(self.changes))
+        return Record(LogOperation.CATALOG, 0, 0, [msgspec.msgpack.encode(self.changes)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hippod.engine import access
 from hippod.engine.access import Principal
@@ -26,12 +26,16 @@ from hippod.engine.index.hosts import HostPool
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.vector_index import VectorIndex
 from hippod.engine.jobs import Job, Jobs
-from hippod.engine.operations import DEFAULT_DATABASE, Operation, Result
+from hippod.engine.operations import DEFAULT_DATABASE, Operation
 from hippod.engine.options import EngineOptions
 from hippod.engine.recovery import recover
+from hippod.engine.store.row_store import RowStore
 from hippod.engine.table import Table
 from hippod.engine.writer import Writer
 from hippod.errors import HippodError, ProcessExit, TableNotFound
+from hippod.wal.log import Log
+
+LOG_STALLED_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +55,8 @@ class Engine:
         self.has_space = True
         self.stopped: asyncio.Future[ProcessExit] = asyncio.get_running_loop().create_future()
         self._background: set[asyncio.Task[Any]] = set()
+        self.log: Log
+        self.store: RowStore
         self.checkpointer: Checkpointer
         self.writer: Writer
 
@@ -62,6 +68,12 @@ class Engine:
     def has_default_password(self) -> bool:
         """Whether the well-known password opens the door: then only loopback may listen."""
         return any(user.is_default for user in self.catalog.users.values())
+
+    def mode(self) -> str:
+        """`ready`, `read-only` while the disk is almost full, `log-stalled` while a sync takes very long."""
+        if self.writer.busy_s > LOG_STALLED_S:
+            return "log-stalled"
+        return "ready" if self.has_space else "read-only"
 
     @classmethod
     async def open(cls, options: EngineOptions) -> Engine:
@@ -219,11 +231,12 @@ class Engine:
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        await self.hosts.close()
         await asyncio.to_thread(self._close_files)
 
     def _close_files(self) -> None:
         self.pool.close()
+        if not self.stopped.done() and self.checkpointer.applied_lsn == self.log.last.last_lsn:
+            self.log.mark_clean_stop()
         self.log.close()
         self.store.close()
         self.directory.close()

@@ -135,7 +135,7 @@ def _vectors(field: Field, values: Values, *, zero_refused: bool) -> npt.NDArray
         raise TypeMismatch(f"field {field.name!r} takes vectors: a float32 block of shape (rows, {field.dimension})", field=field.name)
     if values.shape[1] != field.dimension:
         raise InvalidVector(f"field {field.name!r} has dimension {field.dimension}, not {values.shape[1]}", field=field.name, position=0)
-    vectors = np.ascontiguousarray(values)
+    vectors = np.ascontiguousarray(values, np.float32)
     check_vectors(field.name, vectors, zero_refused=zero_refused)
     return vectors
 

@@ -211,7 +211,7 @@ def _decide(kind: type[RowOperation], keys: Values, slots: Slots) -> tuple[Slots
     if failed.any():
         at = np.flatnonzero(failed)
         named = take_values(keys, at)
-        shown = named.to_list() if isinstance(named, StringArray) else named.tolist()
+        shown: list[object] = named.tolist() if isinstance(named, np.ndarray) else [*named.to_list()]
         code = AlreadyExists.code if kind is Insert else NotFound.code
         reason = "exists already" if kind is Insert else "does not exist"
         failures = [(p, RowFailure(p, code, f"Primary key {reason}: {key}")) for p, key in zip(at.tolist(), shown, strict=True)]
@@ -258,8 +258,7 @@ def _put(change: TableChange, rows: InputRows, route: Slots, slots: Slots, chose
 def _rows_of(tablet: int, route: Slots, chosen: Slots | None, tablets: int) -> npt.NDArray[np.intp] | None:
     if tablets == 1:
         return chosen
-    mine = np.flatnonzero(route == tablet) if chosen is None else chosen[route[chosen] == tablet]
-    return mine
+    return np.flatnonzero(route == tablet) if chosen is None else chosen[route[chosen] == tablet]
 
 
 def _take(column: ColumnData, rows: npt.NDArray[np.intp]) -> ColumnData:

@@ -104,7 +104,7 @@ def _string_parts(values: StringArray) -> list[npt.NDArray[Any]]:
 
 def _put(out: list[Buffer], array: npt.NDArray[Any]) -> None:
     if array.nbytes:
-        out.append(memoryview(np.ascontiguousarray(array)).cast("B"))
+        out.append(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     if array.nbytes % 8:
         out.append(bytes(-array.nbytes % 8))
 
@@ -115,6 +115,10 @@ class _Reader:
     def __init__(self, buffer: Buffer) -> None:
         self._bytes = np.frombuffer(buffer, np.uint8)
         self.at = 0
+
+    @property
+    def is_at_end(self) -> bool:
+        return self.at == len(self._bytes)
 
     def unpack(self, layout: struct.Struct) -> tuple[Any, ...]:
         start = self._advance(layout.size)
@@ -164,7 +168,7 @@ def decode_block(buffer: Buffer) -> RowBlock:
     for _ in range(columns):
         number, data = _take_column(reader, rows)
         out[number] = data
-    if reader.at != len(reader._bytes) or len(out) != columns:
+    if not reader.is_at_end or len(out) != columns:
         raise ValueError("a row block has bytes behind its end or a column twice")
     return RowBlock(row_ids, out)
 

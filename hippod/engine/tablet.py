@@ -97,7 +97,7 @@ class Tablet:
         for number, rows in self.rows.items():
             vectors = block.columns[number].values
             assert isinstance(vectors, np.ndarray)
-            rows.vectors.write(first_slot, vectors)
+            rows.vectors.write(first_slot, vectors.astype(np.float32, copy=False))
         self.columns.append(block)
 
     def publish(self, staged: Staged) -> None:

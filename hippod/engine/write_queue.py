@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from hippod.engine.effects import CatalogEffect, Effect
+from hippod.engine.effects import CatalogEffect
 from hippod.engine.operations import Result
 from hippod.engine.row_writes import RowOperation, TableChange, keys_of, shape_of
 from hippod.engine.table import Table
@@ -34,18 +34,17 @@ class Commit:
     changes: list[TableChange] = field(default_factory=list)
     catalog: CatalogEffect | None = None
 
-    def effects(self) -> list[Effect]:
-        effects: list[Effect] = [] if self.catalog is None else [self.catalog]
-        for change in self.changes:
-            effects += change.effects()
-        return effects
-
     def publish(self) -> None:
         """Make what is not rows visible."""
 
 
 class ExclusiveWrite(Protocol):
-    """A write that is alone in its group. `prepare` runs in the writer thread, sees the published state, and may raise HippodError."""
+    """A write that is alone in its group. `prepare` runs in the writer thread, sees the published state, and may raise HippodError.
+
+    `frees_space`: it is taken even when the disk is almost full.
+    """
+
+    frees_space: bool
 
     def prepare(self) -> Commit: ...
 

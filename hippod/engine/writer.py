@@ -63,8 +63,14 @@ class Writer:
         self._queue = WriteQueue(options.write_queue_max, options.write_queue_bytes_max)
         self._arrived = asyncio.Event()
         self._closing = False
+        self._busy_since: float | None = None
         self.failed: asyncio.Future[ProcessExit] = self._loop.create_future()
         self._task = self._loop.create_task(self._run())
+
+    @property
+    def busy_s(self) -> float:
+        """For how long the writer thread has been at one group."""
+        return 0.0 if self._busy_since is None else self._loop.time() - self._busy_since
 
     def submit_rows(self, table: Table, operation: RowOperation, size_bytes: int, deadline: float | None) -> asyncio.Future[Result]:
         """Queue a row write; its future gets a WriteResult or a HippodError. Raises RetryLater when too much waits."""
@@ -101,6 +107,7 @@ class Writer:
             waiting.fail(RetryLater("the server stopped on a disk failure; this write was not applied"))
 
     async def _process(self, group: list[Waiting]) -> None:
+        self._busy_since = self._loop.time()
         try:
             logged = await self._loop.run_in_executor(self._thread, self._validate_and_log, group)
         except ProcessExit as error:
@@ -108,6 +115,8 @@ class Writer:
                 waiting.fail(UnknownOutcome("the disk failed while this write was made durable; it may or may not be there"))
             self.failed.set_result(error)
             return
+        finally:
+            self._busy_since = None
         if logged.position is not None:
             for tablet, staged in logged.staged:
                 tablet.publish(staged)
@@ -151,7 +160,8 @@ class Writer:
         return _prepare_rows(group) if isinstance(first, RowWrite) else first.prepare()
 
     def _stage_and_log(self, commit: Commit) -> _Logged:
-        effects = commit.effects()
+        changed = [(change.table.tablets[effect.tablet], change, effect) for change in commit.changes for effect in change.effects()]
+        effects: list[Effect] = [*([commit.catalog] if commit.catalog else []), *(effect for _, _, effect in changed)]
         if not effects:
             return _Logged(commit)
         records = [effect.record() for effect in effects]
@@ -163,12 +173,16 @@ class Writer:
                 f"the rows of this write take {size} bytes, at most {BATCH_BYTES_MAX} go into one: send fewer rows a request",
                 limit=BATCH_BYTES_MAX,
             )
-        staged = [pair for change in commit.changes for pair in _stage(change)]
+        staged = [
+            (tablet, tablet.stage(effect.block, effect.dead, change.tablets[tablet.number].all_lost_keys()))
+            for tablet, change, effect in changed
+        ]
         return _Logged(commit, effects, staged, self._log.append(records))
 
 
 def _frees_space(waiting: Waiting) -> bool:
-    return isinstance(waiting.work, RowWrite) and isinstance(waiting.work.operation, Delete)
+    work = waiting.work
+    return isinstance(work.operation, Delete) if isinstance(work, RowWrite) else work.frees_space
 
 
 def _prepare_rows(group: Sequence[Waiting]) -> Commit:
@@ -186,12 +200,3 @@ def _prepare_rows(group: Sequence[Waiting]) -> Commit:
         for position, answer in zip(positions, prepare(change, [writes[p].operation for p in positions]), strict=True):
             answers[position] = answer
     return Commit(answers, list(changes.values()))
-
-
-def _stage(change: TableChange) -> list[tuple[Tablet, Staged]]:
-    """Step 3 for one table."""
-    staged = []
-    for effect in change.effects():
-        tablet = change.table.tablets[effect.tablet]
-        staged.append((tablet, tablet.stage(effect.block, effect.dead, change.tablets[effect.tablet].all_lost_keys())))
-    return staged

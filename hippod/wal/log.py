@@ -99,8 +99,8 @@ class Log:
 
     def replay(self, from_lsn: int) -> Iterator[tuple[BatchPosition, list[ReplayedRecord]]]:
         """All batches with records from `from_lsn` on, in order, one segment in memory at a time. Before `start`."""
-        for segment, following in zip(self._segments, [*self._segments[1:], None], strict=True):
-            if following is not None and following.first_lsn <= from_lsn:
+        for index, segment in enumerate(self._segments):
+            if index + 1 < len(self._segments) and self._segments[index + 1].first_lsn <= from_lsn:
                 continue
             for batch in read_batches(read_segment(self._fs, segment.path)[: segment.size_bytes], segment.header):
                 if batch.records and batch.position.last_lsn >= from_lsn:

@@ -18,7 +18,6 @@ from hippod.engine.operations import (
     DropIndex,
     IndexInfo,
     IndexList,
-    IndexState,
     JobInfo,
     ListIndexes,
     LoadIndex,

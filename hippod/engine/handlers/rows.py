@@ -39,6 +39,7 @@ class _DeleteMatching:
     engine: Engine
     table: Table
     operation: DeleteByQuery
+    frees_space: bool = True
 
     def prepare(self) -> Commit:
         change = TableChange(self.engine.current(self.table))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def get_status(engine: Engine, _operation: GetStatus, _deadline: float | None) -> StatusInfo:
     return StatusInfo(
-        mode=engine.mode,
+        mode=engine.mode(),
         version=version("hippod"),
         server_id=engine.server_id,
         uptime_s=round(time.monotonic() - engine.started, 3),
@@ -24,5 +24,5 @@ def get_status(engine: Engine, _operation: GetStatus, _deadline: float | None) -
         log_bytes=engine.log.size_bytes,
         tables=len(engine.tables),
         rows=sum(table.row_count for table in engine.tables.values()),
-        index_hosts=engine.hosts.count,
+        index_hosts=engine.hosts.taken,
     )

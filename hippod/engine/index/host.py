@@ -130,7 +130,7 @@ class Host:
         """A task with an answer of its own."""
         try:
             result = self._task(header.kind, body)
-        except Exception as error:  # noqa: BLE001 - whatever ScaNN raises is the server's to know
+        except Exception as error:
             traceback.print_exc()
             self._send(encode(Kind.FAILED, header.ident, f"{type(error).__name__}: {error}"[:1_000].encode()))
         else:
@@ -208,7 +208,7 @@ class Host:
         try:
             assert self._part is not None
             return self._part.search(queries, like.k, like.leaves, like.reorder)
-        except Exception:  # noqa: BLE001 - one search must not end the host
+        except Exception:
             traceback.print_exc()
             rows, k = len(queries), like.k
             return Hits(np.zeros((rows, k), np.int64), np.zeros((rows, k), np.float32), np.zeros(rows, np.int32)), True

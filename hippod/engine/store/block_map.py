@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -60,8 +61,8 @@ class TabletBlocks:
     def split(self, row_ids: npt.NDArray[np.int64]) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """Rising row_ids by the block they are in; those before the first block are left out."""
         blocks = np.searchsorted(np.array(self.firsts, np.int64), row_ids, side="right") - 1
-        starts = np.flatnonzero(np.diff(blocks, prepend=-2))
-        for start, stop in zip(starts, np.append(starts[1:], len(row_ids)), strict=True):
+        bounds = [*np.flatnonzero(np.diff(blocks, prepend=-2)).tolist(), len(row_ids)]
+        for start, stop in pairwise(bounds):
             if blocks[start] >= 0:
                 yield self.firsts[blocks[start]], row_ids[start:stop]
 

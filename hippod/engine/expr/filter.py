@@ -1,0 +1,56 @@
+"""A compiled filter expression: what the rest of the engine sees of this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hippod.engine.arrays import StringArray, Values
+from hippod.engine.expr.check import Checker
+from hippod.engine.expr.evaluate import Cells, ColumnSource, Compare, OneOf, Predicate
+from hippod.engine.expr.parser import parse
+from hippod.engine.schema import Field, Schema
+
+
+class Filter:
+    """Immutable; may be evaluated in any thread, many times. `fields` are the names of the fields it reads."""
+
+    def __init__(self, predicate: Predicate, fields: frozenset[str], key: Field) -> None:
+        self.fields = fields
+        self._predicate = predicate
+        self._keys = _keys_of(predicate, key)
+
+    def mask(self, columns: ColumnSource, count: int) -> npt.NDArray[np.bool_]:
+        """bool (count,): which of the first `count` rows match, dead ones too. No row matches where the answer is unknown (null)."""
+        return self._predicate.evaluate(Cells(columns, count)).true
+
+    def key_values(self) -> Values | None:
+        """The primary keys that the filter names, if it is nothing but `key == x` or `key in [...]`: then a lookup answers it."""
+        return self._keys
+
+
+def compile_filter(text: str, schema: Schema) -> Filter:
+    """The filter that `text` means for tables of this schema.
+
+    Raises FilterError: `details["column"]` is the 1-based column of the text that is at fault, and the message begins with it.
+    """
+    checker = Checker(schema)
+    predicate = checker.bind(parse(text))
+    return Filter(predicate, frozenset(checker.fields), schema.primary_key)
+
+
+def _keys_of(predicate: Predicate, key: Field) -> Values | None:
+    if isinstance(predicate, Compare) and predicate.field == key.name and predicate.operator == "==":
+        return _key_array(key, [predicate.value])
+    if isinstance(predicate, OneOf) and predicate.field == key.name:
+        return _key_array(key, sorted(predicate.values))
+    return None
+
+
+def _key_array(key: Field, values: list[Any]) -> Values:
+    if key.type.is_string:
+        return StringArray.of_bytes(values)
+    info = np.iinfo(key.type.dtype)
+    return np.array([value for value in values if info.min <= value <= info.max], key.type.dtype)
