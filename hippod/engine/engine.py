@@ -32,7 +32,7 @@ from hippod.engine.recovery import recover
 from hippod.engine.store.row_store import RowStore
 from hippod.engine.table import Table
 from hippod.engine.writer import Writer
-from hippod.errors import HippodError, ProcessExit, TableNotFound
+from hippod.errors import ProcessExit, TableNotFound
 from hippod.wal.log import Log
 
 LOG_STALLED_S: Final = 5.0
@@ -109,7 +109,7 @@ class Engine:
         try:
             access.check_access(principal, operation)
             outcome = HANDLERS[type(operation)](self, operation, deadline)
-        except HippodError as error:
+        except Exception as error:
             return _failed(loop, error)
         if isinstance(outcome, asyncio.Future):
             return outcome
@@ -242,7 +242,7 @@ class Engine:
         self.directory.close()
 
 
-def _failed(loop: asyncio.AbstractEventLoop, error: HippodError) -> asyncio.Future[Any]:
+def _failed(loop: asyncio.AbstractEventLoop, error: Exception) -> asyncio.Future[Any]:
     future: asyncio.Future[Any] = loop.create_future()
     future.set_exception(error)
     return future

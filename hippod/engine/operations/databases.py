@@ -16,7 +16,7 @@ class DropDatabase(Operation, frozen=True, tag="drop_database"):
 
 
 class ListDatabases(Operation, frozen=True, tag="list_databases"):
-    pass
+    is_read = True
 
 
 class DatabaseList(Result, frozen=True):

@@ -76,6 +76,7 @@ class DropIndex(Operation, frozen=True, tag="drop_index"):
 
 
 class ListIndexes(Operation, frozen=True, tag="list_indexes"):
+    is_read = True
     table: str
     database: str = DEFAULT_DATABASE
 

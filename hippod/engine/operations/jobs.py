@@ -16,11 +16,12 @@ class JobStatus(enum.StrEnum):
 
 
 class GetJob(Operation, frozen=True, tag="get_job"):
+    is_read = True
     job: str
 
 
 class ListJobs(Operation, frozen=True, tag="list_jobs"):
-    pass
+    is_read = True
 
 
 class CancelJob(Operation, frozen=True, tag="cancel_job"):

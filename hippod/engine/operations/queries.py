@@ -20,6 +20,7 @@ FILTER_BYTES_MAX: Final = 65_536
 class Query(Operation, frozen=True, tag="query"):
     """Rows that match `filter` (empty: all) in primary key order; `output_fields` None means all scalar fields."""
 
+    is_read = True
     table: str
     filter: str = ""
     output_fields: list[str] | None = None
@@ -34,6 +35,7 @@ class QueryResult(Result, frozen=True):
 
 
 class Count(Operation, frozen=True, tag="count"):
+    is_read = True
     table: str
     filter: str = ""
     database: str = DEFAULT_DATABASE
@@ -51,6 +53,7 @@ class Search(Operation, frozen=True, tag="search"):
     scored exactly); unknown keys are ignored. `output_fields` None means the primary key.
     """
 
+    is_read = True
     table: str
     vectors: npt.NDArray[np.float32]
     k: int = 10

@@ -56,6 +56,7 @@ class DeleteByQuery(Operation, frozen=True, tag="delete_by_query"):
 class Get(Operation, frozen=True, tag="get"):
     """Read rows by primary key; `output_fields` None means all fields."""
 
+    is_read = True
     table: str
     keys: Column
     output_fields: list[str] | None = None

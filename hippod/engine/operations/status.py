@@ -6,7 +6,7 @@ from hippod.engine.operations.base import Operation, Result
 
 
 class GetStatus(Operation, frozen=True, tag="status"):
-    pass
+    is_read = True
 
 
 class StatusInfo(Result, frozen=True):

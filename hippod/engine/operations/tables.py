@@ -26,11 +26,13 @@ class DropTable(Operation, frozen=True, tag="drop_table"):
 
 
 class DescribeTable(Operation, frozen=True, tag="describe_table"):
+    is_read = True
     table: str
     database: str = DEFAULT_DATABASE
 
 
 class ListTables(Operation, frozen=True, tag="list_tables"):
+    is_read = True
     database: str = DEFAULT_DATABASE
 
 

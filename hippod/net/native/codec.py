@@ -1,0 +1,139 @@
+"""Frames to typed operations, results and errors to frames. Bodies are decoded straight into the engine's operations."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from hippod_client.wire.arrays import (
+    EXT_ARRAY,
+    EXT_LIST,
+    WireArray,
+    WireLists,
+    WireStrings,
+    array_reference,
+    list_reference,
+    resolve_reference,
+)
+from hippod_client.wire.errors import WireError
+from hippod_client.wire.frames import Kind, encode_frame
+from hippod_client.wire.scan import check_structure
+
+from hippod.engine.arrays import ListArray, StringArray
+from hippod.engine.operations import AnyOperation
+from hippod.errors import BadRequest, HippodError, LimitExceeded
+
+Buffers = list[bytes | memoryview]
+
+
+class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    versions: list[int]
+    client: str
+
+
+class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    user: str
+    password: str
+
+
+_HELLO = msgspec.msgpack.Decoder(Hello)
+_LOGIN = msgspec.msgpack.Decoder(Login)
+_T = TypeVar("_T")
+
+
+class Codec:
+    """One for all sessions of an event loop: it holds the arrays of the frame that is being decoded or encoded."""
+
+    def __init__(self) -> None:
+        self._arrays: list[WireArray] = []
+        self._decoder = msgspec.msgpack.Decoder(AnyOperation, ext_hook=self._resolve)
+        self._encoder = msgspec.msgpack.Encoder(enc_hook=self._refer)
+
+    def decode_request(self, body: memoryview, arrays: list[WireArray]) -> AnyOperation:
+        """The operation of a REQUEST. Raises WireError for bytes that break the protocol, BadRequest for a body that is no operation."""
+        check_structure(body)
+        self._arrays = arrays
+        try:
+            operation: AnyOperation = self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"not a valid request: {error}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise WireError(f"the body is not msgpack: {error}") from error
+        finally:
+            self._arrays = []
+        return operation
+
+    def decode_hello(self, body: memoryview) -> Hello:
+        """Raises WireError."""
+        return _decode_greeting(_HELLO, body)
+
+    def decode_login(self, body: memoryview) -> Login:
+        """Raises WireError."""
+        return _decode_greeting(_LOGIN, body)
+
+    def encode_reply(self, request_id: int, result: object) -> Buffers:
+        """A REPLY, or an ERROR if the result does not fit into a frame."""
+        self._arrays = []
+        try:
+            return encode_frame(Kind.REPLY, request_id, self._encoder.encode(result), self._arrays)
+        except WireError as error:
+            return self.encode_error(request_id, LimitExceeded(f"the answer is too large: {error}"))
+        finally:
+            self._arrays = []
+
+    def encode_error(self, request_id: int, error: HippodError, kind: Kind = Kind.ERROR) -> Buffers:
+        details = {name: value if isinstance(value, str | int | float | bool) else str(value) for name, value in error.details.items()}
+        return self.encode_plain(kind, request_id, {"code": error.code, "message": error.message, "details": details})
+
+    def encode_goodbye(self, error: HippodError) -> Buffers:
+        return self.encode_plain(Kind.GOODBYE, 0, {"code": error.code, "message": error.message})
+
+    def encode_plain(self, kind: Kind, request_id: int, body: object) -> Buffers:
+        """A frame without arrays."""
+        return encode_frame(kind, request_id, self._encoder.encode(body))
+
+    def _resolve(self, code: int, data: memoryview) -> Any:
+        found = resolve_reference(code, data, self._arrays)
+        if isinstance(found, WireLists):
+            values = _strings(found.values) if isinstance(found.values, WireStrings) else found.values
+            return ListArray(found.offsets.astype(np.int64), values)
+        return _strings(found) if isinstance(found, WireStrings) else found
+
+    def _refer(self, value: object) -> msgspec.msgpack.Ext:
+        if isinstance(value, np.ndarray):
+            return self._add(value)
+        if isinstance(value, StringArray):
+            return self._add(_wire_strings(value))
+        if isinstance(value, ListArray):
+            first, last = int(value.offsets[0]), int(value.offsets[-1])
+            values = value.values
+            index = len(self._arrays)
+            self._arrays.append((value.offsets - first).astype(np.int32))
+            if isinstance(values, StringArray):
+                self._arrays.append(_wire_strings(StringArray(values.offsets[first : last + 1], values.data)))
+            else:
+                self._arrays.append(values[first:last])
+            return msgspec.msgpack.Ext(EXT_LIST, list_reference(index, index + 1))
+        raise TypeError(f"{type(value).__name__} has no place in a reply")
+
+    def _add(self, array: WireArray) -> msgspec.msgpack.Ext:
+        self._arrays.append(array)
+        return msgspec.msgpack.Ext(EXT_ARRAY, array_reference(len(self._arrays) - 1))
+
+
+def _decode_greeting(decoder: msgspec.msgpack.Decoder[_T], body: memoryview) -> _T:
+    check_structure(body)
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(f"not the body of a hello or login: {error}") from None
+
+
+def _strings(wire: WireStrings) -> StringArray:
+    return StringArray(wire.offsets.astype(np.int64), wire.data)
+
+
+def _wire_strings(strings: StringArray) -> WireStrings:
+    first, last = int(strings.offsets[0]), int(strings.offsets[-1])
+    return WireStrings((strings.offsets - first).astype(np.uint32), strings.data[first:last])

@@ -1,0 +1,103 @@
+"""The life of the server process: open the engine, listen, say that it is ready, wait, stop in order."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import Final
+
+import uvloop
+
+from hippod.config import Config
+from hippod.engine.access import SUPERUSER
+from hippod.engine.engine import Engine
+from hippod.errors import ConfigurationError, DataDirectoryBusy
+from hippod.net.logins import Logins
+from hippod.net.native.server import NativeServer
+
+# The event loop wants the interpreter back from a computing thread within this time.
+_SWITCH_INTERVAL_S: Final = 0.0005
+# After a disk failure: so long for the answers to what was open to leave.
+_LAST_WORDS_S: Final = 0.1
+
+_log = logging.getLogger(__name__)
+
+
+def serve(config: Config) -> None:
+    """Run until a signal or a failure. Raises ProcessExit with the exit code that tells why."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    uvloop.run(_serve(config))
+
+
+async def _serve(config: Config) -> None:
+    loop = asyncio.get_running_loop()
+    stop = loop.create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, stop, number)
+    engine = await Engine.open(config.engine)
+    server = NativeServer(engine, Logins(engine.authenticate), config.net)
+    try:
+        _check_password(engine, config.process.host)
+        address = await _listen(server, config.process.host, config.process.port)
+        print(f"ready native={address}", flush=True)  # the one line on stdout that scripts wait for
+        _log.info("ready on %s, data in %s", address, config.engine.data_dir)
+        await asyncio.wait([stop, engine.stopped], return_when=asyncio.FIRST_COMPLETED)
+    except BaseException:
+        await engine.close()
+        raise
+    if engine.stopped.done():
+        # What is durable cannot be changed any more: no order is worth waiting for.
+        error = engine.stopped.result()
+        _log.critical("stopping at once: %s", error)
+        await asyncio.sleep(_LAST_WORDS_S)
+        os._exit(error.exit_code)
+    _log.info("stopping")
+    await server.stop()
+    await engine.close()
+    if engine.stopped.done():
+        raise engine.stopped.result()
+    _log.info("stopped, everything is applied")
+
+
+def _on_signal(stop: asyncio.Future[None], number: int) -> None:
+    """The first signal stops in order, the second at once; then the next start recovers."""
+    if stop.done():
+        os._exit(128 + number)
+    stop.set_result(None)
+
+
+async def _listen(server: NativeServer, host: str, port: int) -> str:
+    try:
+        bound, actual = await server.start(host, port)
+    except socket.gaierror as error:
+        raise ConfigurationError(f"host {host!r} is no address of this machine: {error.strerror}") from error
+    except OSError as error:
+        reason = f"cannot listen on {host}:{port}: {error.strerror}"
+        raise DataDirectoryBusy(f"{reason}; choose another --port, or 0 for any free one") from error
+    return f"[{bound}]:{actual}" if ":" in bound else f"{bound}:{actual}"
+
+
+def _check_password(engine: Engine, host: str) -> None:
+    """The password that everybody knows is for loopback only."""
+    if not engine.has_default_password:
+        return
+    if not _is_loopback(host):
+        raise ConfigurationError(
+            f"refusing to listen on {host}: user {SUPERUSER!r} still has the password that everybody knows. Set another, either with\n"
+            f"    HIPPOD_PASSWORD=... hippod serve ...\n"
+            f"or with a file that only you can read:\n"
+            f"    hippod serve --password-file FILE ..."
+        )
+    _log.warning("user %r has the default password; set HIPPOD_PASSWORD or --password-file to change it", SUPERUSER)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
