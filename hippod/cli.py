@@ -22,7 +22,7 @@ _DESCRIPTION: Final = """\
 A vector database server. Start one, then talk to it with the hippod-client package:
 
     hippod serve --data-dir ./data
-    python -c "from hippod_client.sync import Client; print(Client.connect().status())"
+    python -c "from hippod_client.sync import Client; print(Client().status())"
 """
 _SERVE: Final = """\
 Run the server until SIGTERM or Ctrl-C. When it accepts connections it prints one line to stdout:

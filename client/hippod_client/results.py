@@ -246,7 +246,7 @@ class Rows(Sequence[dict[str, Any]]):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One row near a query. `id` is its primary key (None if the reply does not have it); `fields` are its output fields."""
+    """One row near a query. `id` is its primary key; `fields` are its output fields, the key among them."""
 
     id: Any
     score: float
@@ -294,7 +294,7 @@ class SearchResult(Sequence[Hits]):
 
     __slots__ = ("_hits", "_key", "columns", "counts", "scores")
 
-    def __init__(self, counts: npt.NDArray[np.int32], scores: npt.NDArray[np.float32], columns: Columns, key: str | None) -> None:
+    def __init__(self, counts: npt.NDArray[np.int32], scores: npt.NDArray[np.float32], columns: Columns, key: str) -> None:
         self.counts = counts
         self.scores = scores
         self.columns = columns
@@ -303,8 +303,6 @@ class SearchResult(Sequence[Hits]):
 
     @property
     def ids(self) -> Any:
-        if self._key is None:
-            raise FieldNotFound("the primary key is not among the output fields: name it there to have ids")
         return self.columns[self._key]
 
     @property
@@ -313,7 +311,7 @@ class SearchResult(Sequence[Hits]):
         if self._hits is None:
             lists = self.columns.lists()
             scores = self.scores.tolist()
-            ids = lists[self._key] if self._key is not None else [None] * len(scores)
+            ids = lists[self._key]
             rows = zip(*lists.values(), strict=True) if lists else [()] * len(scores)
             self._hits = [Hit(i, score, dict(zip(lists, row, strict=True))) for i, score, row in zip(ids, scores, rows, strict=True)]
         return self._hits

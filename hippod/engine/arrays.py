@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -32,12 +31,14 @@ def _gather_ranges(offsets: npt.NDArray[np.int64], rows: npt.NDArray[np.intp]) -
     return out, flat
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class StringArray:
     """n UTF-8 strings. `offsets` int64 (n + 1,), ascending, offsets[0] may be above 0; `data` uint8, valid UTF-8 per cell."""
 
-    offsets: npt.NDArray[np.int64]
-    data: npt.NDArray[np.uint8]
+    __slots__ = ("data", "offsets")
+
+    def __init__(self, offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> None:
+        self.offsets = offsets
+        self.data = data
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -70,12 +71,14 @@ class StringArray:
         return StringArray(offsets, self.data[flat])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class ListArray:
     """n arrays. `offsets` int64 (n + 1,), ascending; cell i is values[offsets[i]:offsets[i + 1]]."""
 
-    offsets: npt.NDArray[np.int64]
-    values: npt.NDArray[np.generic] | StringArray
+    __slots__ = ("offsets", "values")
+
+    def __init__(self, offsets: npt.NDArray[np.int64], values: npt.NDArray[np.generic] | StringArray) -> None:
+        self.offsets = offsets
+        self.values = values
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import Column, ListArray, StringArray, Values
+from hippod.engine.arrays import Column, ListArray, StringArray, Values, slice_values
 from hippod.engine.rowblock import ColumnData
 from hippod.engine.schema import ARRAY_CAPACITY_MAX, DataType, Field, Schema
 from hippod.errors import InvalidVector, LimitExceeded, Rejected, TypeMismatch
@@ -130,7 +130,27 @@ def check_vectors(name: str, vectors: npt.NDArray[np.float32], *, zero_refused: 
             raise InvalidVector(f"vector {position} of {name!r} is zero: it has no direction for cosine", field=name, position=position)
 
 
+def _stacked(field: Field, lists: ListArray) -> Values:
+    """Vectors that came as lists of numbers, as from a program without arrays."""
+    cells = slice_values(lists.values, int(lists.offsets[0]), int(lists.offsets[-1]))
+    lengths = lists.lengths()
+    wrong = np.flatnonzero(lengths != field.dimension)
+    if len(wrong):
+        position = int(wrong[0])
+        raise InvalidVector(
+            f"field {field.name!r} has dimension {field.dimension}, vector {position} has {lengths[position]}",
+            field=field.name,
+            position=position,
+        )
+    if not isinstance(cells, np.ndarray) or cells.dtype.kind not in "if":
+        return lists
+    with np.errstate(over="ignore"):
+        return cells.astype(np.float32).reshape(len(lists), field.dimension or 1)
+
+
 def _vectors(field: Field, values: Values, *, zero_refused: bool) -> npt.NDArray[np.float32]:
+    if isinstance(values, ListArray):
+        values = _stacked(field, values)
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype != np.float32:
         raise TypeMismatch(f"field {field.name!r} takes vectors: a float32 block of shape (rows, {field.dimension})", field=field.name)
     if values.shape[1] != field.dimension:

@@ -34,7 +34,7 @@ _VECTOR_BYTES_ON_LOOP_MAX: Final = 16_384
 class _Question:
     """A checked search: what to ask of each tablet, and how to answer."""
 
-    __slots__ = ("descending", "fields", "index", "k", "params", "pool", "table", "vectors")
+    __slots__ = ("descending", "fields", "index", "k", "key", "params", "pool", "table", "vectors")
 
     def __init__(self, table: Table, operation: Search, pool: SearchPool) -> None:
         field = table.vector_field(operation.field)
@@ -45,7 +45,10 @@ class _Question:
         self.k = operation.k
         self.index = definition.name
         self.params = operation.params
-        self.fields = table.output_fields(operation.output_fields, (table.schema.primary_key,))
+        key = table.schema.primary_key
+        asked = table.output_fields(operation.output_fields, (key,))
+        self.fields = asked if key in asked else (key, *asked)
+        self.key = key.name
         self.descending = definition.metric is not Metric.L2
 
     def cost_of_gathering(self) -> int:
@@ -104,7 +107,7 @@ async def _gather_in_pool(question: _Question, tablet: Tablet, hits: asyncio.Fut
 
 def _gather(question: _Question, tablet: Tablet, hits: Hits) -> SearchResult:
     slots, scores = _flat(hits)
-    return SearchResult(hits.counts, scores, tablet.take(question.fields, slots))
+    return SearchResult(hits.counts, scores, tablet.take(question.fields, slots), question.key)
 
 
 def _flat(hits: Hits) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
@@ -166,7 +169,7 @@ def _merge(question: _Question, tablets: Sequence[Tablet], hits: Sequence[Hits])
     merged = Hits(np.take_along_axis(slots, order, 1), np.take_along_axis(scores, order, 1).astype(np.float32), counts)
     flat_slots, flat_scores = _flat(merged)
     flat_origin, _ = _flat(Hits(origin[order], merged.scores, counts))
-    return SearchResult(counts, flat_scores, gather_from(tablets, question.fields, flat_origin, flat_slots))
+    return SearchResult(counts, flat_scores, gather_from(tablets, question.fields, flat_origin, flat_slots), question.key)
 
 
 def gather_from(tablets: Sequence[Tablet], fields: Sequence[Field], origin: npt.NDArray[Any], slots: npt.NDArray[np.int64]) -> list[Column]:

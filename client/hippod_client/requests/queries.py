@@ -47,17 +47,10 @@ def search(
         body["index"] = index
     if params:
         body["params"] = dict(params)
-    if output_fields is None:
-        return Request(body, _hits_by_key, blocks, is_read=True)
-    body["output_fields"] = list(output_fields)
+    if output_fields is not None:
+        body["output_fields"] = list(output_fields)
     return Request(body, _hits, blocks, is_read=True)
 
 
-def _hits_by_key(reply: Reply) -> SearchResult:
-    """The reply to a search without output fields: its one column is the primary key."""
-    columns = reply["columns"]
-    return SearchResult(reply["counts"], reply["scores"], Columns(columns), columns[0]["field"])
-
-
 def _hits(reply: Reply) -> SearchResult:
-    return SearchResult(reply["counts"], reply["scores"], Columns(reply["columns"]), reply.get("key"))
+    return SearchResult(reply["counts"], reply["scores"], Columns(reply["columns"]), reply["key"])

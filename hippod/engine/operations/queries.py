@@ -50,7 +50,7 @@ class Search(Operation, frozen=True, tag="search"):
 
     `vectors` float32 (queries, dimension); `field` may be left out when the table has one vector field; `index` names one,
     else the first active index on the field answers. `params`: `nprobe` (leaves to search) and `reorder` (candidates
-    scored exactly); unknown keys are ignored. `output_fields` None means the primary key.
+    scored exactly); unknown keys are ignored. `output_fields` come beside the primary key, which always comes.
     """
 
     is_read = True
@@ -66,7 +66,8 @@ class Search(Operation, frozen=True, tag="search"):
 
 
 class SearchResult(Result, frozen=True):
-    """Hits of all queries one after the other: `counts` int32 (queries,), `scores` float32 (hits,), `columns` with hits rows.
+    """Hits of all queries one after the other: `counts` int32 (queries,), `scores` float32 (hits,), `columns` with hits rows;
+    `key` names the column of primary keys.
 
     L2 scores are squared distances, ascending; IP and COSINE are similarities, descending.
     """
@@ -74,3 +75,4 @@ class SearchResult(Result, frozen=True):
     counts: object
     scores: object
     columns: list[Column]
+    key: str
