@@ -6,6 +6,10 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
+
+from hippod.engine.arrays import ListArray, StringArray
+from hippod.engine.operations import AnyOperation
+from hippod.errors import BadRequest, HippodError, LimitExceeded
 from hippod_client.wire.arrays import (
     EXT_ARRAY,
     EXT_LIST,
@@ -19,10 +23,6 @@ from hippod_client.wire.arrays import (
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import Kind, encode_frame
 from hippod_client.wire.scan import check_structure
-
-from hippod.engine.arrays import ListArray, StringArray
-from hippod.engine.operations import AnyOperation
-from hippod.errors import BadRequest, HippodError, LimitExceeded
 
 Buffers = list[bytes | memoryview]
 

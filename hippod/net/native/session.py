@@ -18,9 +18,6 @@ from collections import deque
 from importlib.metadata import version
 from typing import Final, Protocol, cast
 
-from hippod_client.wire.errors import WireError
-from hippod_client.wire.frames import FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, FrameHeader, Kind, split_frame
-
 from hippod.engine.access import Principal
 from hippod.engine.engine import Engine
 from hippod.engine.operations import AnyOperation
@@ -38,6 +35,8 @@ from hippod.net.logins import Logins
 from hippod.net.native.codec import Buffers, Codec
 from hippod.net.native.intake import Intake
 from hippod.net.options import NetOptions
+from hippod_client.wire.errors import WireError
+from hippod_client.wire.frames import FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, FrameHeader, Kind, split_frame
 
 PROTOCOL_VERSION: Final = 1
 SERVER_NAME: Final = f"hippod/{version('hippod')}"

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hippod_client.wire.arrays import DTYPE_NUMBERS, DTYPES, WireArray, WireStrings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+
+from hippod_client.wire.arrays import DTYPE_NUMBERS, DTYPES, WireArray, WireStrings
 
 GOLDEN_FILE = Path(__file__).parents[3] / "data" / "frames.json"
 

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hippod_client.wire.arrays import (
     EXT_ARRAY,
     EXT_LIST,
@@ -18,8 +21,6 @@ from hippod_client.wire.arrays import (
 )
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import Kind, encode_frame, split_frame
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def with_entry(array: WireArray, **changes: int) -> memoryview:

@@ -4,6 +4,9 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from hippod_client.wire.arrays import WireArray, WireStrings
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import (
@@ -17,9 +20,6 @@ from hippod_client.wire.frames import (
     encode_frame,
     split_frame,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.unit.client.wire.examples import same, wire_arrays
 
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import msgpack
 import pytest
-from hippod_client.wire.errors import WireError
-from hippod_client.wire.scan import check_structure
 from hypothesis import given
 from hypothesis import strategies as st
+
+from hippod_client.wire.errors import WireError
+from hippod_client.wire.scan import check_structure
 
 scalars = st.one_of(
     st.none(),

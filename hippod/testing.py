@@ -1,0 +1,108 @@
+"""A real server process for tests, demos and benchmarks: started on a directory, found by its ready line, stopped or killed at will."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+READY: Final = re.compile(r"ready native=(.+):(\d+)")
+
+
+class ServerFailed(Exception):
+    """The server ended, or did not get ready in time; `exit_code` is None while it runs. The message has the end of its log."""
+
+    def __init__(self, message: str, exit_code: int | None) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class ServerProcess:
+    """`hippod serve` on `data_dir` and a free port. A context manager: it is running inside and has stopped after.
+
+    `arguments` go to the command, `environment` over that of this process; its log is collected in a file, see `log`.
+    """
+
+    def __init__(self, data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None, ready_s: float = 120.0) -> None:
+        self.data_dir = data_dir
+        self.host = "127.0.0.1"
+        self.port = 0
+        self._arguments = arguments
+        self._environment = {**os.environ, **(environment or {})}
+        self._ready_s = ready_s
+        self._process: subprocess.Popen[str] | None = None
+        self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115 # closed, and so removed, with this object
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.kill()
+        self._log.close()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        assert self._process is not None, "the server was not started"
+        return self._process
+
+    @property
+    def log(self) -> str:
+        """All that the server has logged, over restarts."""
+        return Path(self._log.name).read_text(errors="replace")
+
+    def start(self) -> None:
+        """Start and wait until it is ready. Raises ServerFailed."""
+        command = [sys.executable, "-m", "hippod", "serve", "--data-dir", str(self.data_dir), "--port", "0", *self._arguments]
+        self._process = subprocess.Popen(  # noqa: S603 # our own module
+            command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=self._environment
+        )
+        ready = READY.match(self._first_line(time.monotonic() + self._ready_s))
+        if ready is None:
+            self.process.poll()
+            code = self.process.returncode
+            self.kill()
+            raise ServerFailed(f"the server is not ready (exit code {code}); its log ends with:\n{self.log[-2_000:]}", code)
+        self.host, self.port = ready[1].strip("[]"), int(ready[2])
+
+    def _first_line(self, until: float) -> str:
+        out = self.process.stdout
+        assert out is not None
+        if not select.select([out], [], [], max(0.0, until - time.monotonic()))[0]:
+            return ""
+        line = out.readline()
+        if not line:
+            self.process.wait(10)
+        return line
+
+    def terminate(self, timeout_s: float = 60.0) -> int:
+        """Stop in order; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout_s)
+        self._close_output()
+        return code
+
+    def kill(self) -> None:
+        """Stop as a crash does (SIGKILL)."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.wait(30)
+            self._close_output()
+
+    def _close_output(self) -> None:
+        if self.process.stdout is not None:
+            self.process.stdout.close()
