@@ -28,6 +28,9 @@ OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 }
 
 
+_FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
+
+
 class ColumnSource(Protocol):
     """The columns that a filter reads, by field name; only the first `count` cells are looked at."""
 
@@ -223,7 +226,7 @@ def compare_numbers(values: Values, sign: str, value: float | bytes) -> Mask:
     """A number that float32 cannot hold is compared in float64; all others as the column would store them."""
     assert isinstance(values, np.ndarray)
     assert not isinstance(value, bytes)
-    if values.dtype == np.float32 and abs(value) > np.finfo(np.float32).max:
+    if values.dtype == np.float32 and abs(value) > _FLOAT32_MAX:
         values = values.astype(np.float64)
     result: Mask = OPERATORS[sign](values, value)
     return result
