@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -40,7 +41,10 @@ class ServerProcess:
         self._environment = {**os.environ, **(environment or {})}
         self._ready_s = ready_s
         self._process: subprocess.Popen[str] | None = None
-        self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115 # closed, and so removed, with this object
+        handle, name = tempfile.mkstemp(".log", "hippod-")
+        os.close(handle)
+        self._log = Path(name)
+        weakref.finalize(self, self._log.unlink, missing_ok=True)
 
     def __enter__(self) -> Self:
         self.start()
@@ -48,7 +52,6 @@ class ServerProcess:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.kill()
-        self._log.close()
 
     @property
     def pid(self) -> int:
@@ -62,14 +65,15 @@ class ServerProcess:
     @property
     def log(self) -> str:
         """All that the server has logged, over restarts."""
-        return Path(self._log.name).read_text(errors="replace")
+        return self._log.read_text(errors="replace")
 
     def start(self) -> None:
         """Start and wait until it is ready. Raises ServerFailed."""
         command = [sys.executable, "-m", "hippod", "serve", "--data-dir", str(self.data_dir), "--port", "0", *self._arguments]
-        self._process = subprocess.Popen(  # noqa: S603 # our own module
-            command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=self._environment
-        )
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(  # noqa: S603 # our own module
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
+            )
         ready = READY.match(self._first_line(time.monotonic() + self._ready_s))
         if ready is None:
             self.process.poll()

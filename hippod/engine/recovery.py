@@ -8,6 +8,7 @@ just starts it again.
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -50,7 +51,21 @@ def recover(directory: DataDirectory, options: EngineOptions, make_table: Callab
     log = Log.open(directory.wal, directory.database_id, store.applied(), FileSystem())
     _Replay(store, catalog, tables, make_table, options.checkpoint_bytes).run(log)
     log.start()
+    _remove_orphans(directory, tables)
     return Recovered(store, log, catalog, tables)
+
+
+def _remove_orphans(directory: DataDirectory, tables: dict[int, Table]) -> None:
+    """Saved indexes that a crash kept from being removed with their table or definition."""
+    wanted = {
+        table.saved_index(index, tablet.number)
+        for table in tables.values()
+        for index in table.definition.indexes
+        for tablet in table.tablets
+    }
+    for found in directory.index.glob("*/*"):
+        if found not in wanted:
+            shutil.rmtree(found, ignore_errors=True)
 
 
 def _stored_rows(store: RowStore, table: int, tablet: int) -> Iterator[RowBlock]:

@@ -136,9 +136,13 @@ class Table:
         spec = IndexSpec.of(index.type, index.metric, index.params, field.dimension or 0)
         for tablet in self.tablets:
             if index.name not in tablet.indexes:
-                directory = self.index_dir / f"{index.number}-{tablet.number}"
+                directory = self.saved_index(index, tablet.number)
                 tablet.indexes[index.name] = VectorIndex(spec, tablet.rows[field.number], self._hosts, directory, self._pool)
         return [t.indexes[index.name] for t in self.tablets]
+
+    def saved_index(self, index: IndexDefinition, tablet: int) -> Path:
+        """Where the saved files of an index of one tablet lie."""
+        return self.index_dir / f"{index.number}-{tablet}"
 
     def take_index(self, name: str) -> list[VectorIndex]:
         """Remove and return the live objects of an index; the caller closes or drops them."""

@@ -39,7 +39,9 @@ def living(store: RowStore, table: int = 1, tablet: int = 0) -> list[int]:
     for found, alive in store.load_blocks(table, tablet):
         rows = select_rows(found, alive)
         numbers, names, vectors = (rows.columns[number].values for number in (1, 2, 3))
+        assert isinstance(numbers, np.ndarray)
         assert isinstance(names, StringArray)
+        assert isinstance(vectors, np.ndarray)
         assert np.array_equal(numbers, rows.row_ids * 10)
         assert names.to_list() == [f"row {i}" for i in rows.row_ids]
         assert np.array_equal(vectors, np.repeat(rows.row_ids[:, None], 3, axis=1))

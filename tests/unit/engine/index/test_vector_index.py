@@ -1,0 +1,257 @@
+"""What an index promises in every state: each acknowledged row is found, no dead one is, and a host may die at any time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hippod.engine.index.exact import Mask
+from hippod.engine.index.hosts import HostPool
+from hippod.engine.index.options import IndexOptions
+from hippod.engine.index.pool import SearchPool
+from hippod.engine.index.spec import IndexSpec
+from hippod.engine.index.vector_index import VectorIndex
+from hippod.engine.index.vectors import Slots, VectorFile, Vectors
+from hippod.engine.operations import IndexState
+from hippod.errors import Rejected, WrongState
+
+DIMENSION = 16
+ROWS = 3_000
+EVERYTHING = {"nprobe": 39, "reorder": 3_000}
+
+
+class Rows:
+    """A tablet's rows as an index sees them."""
+
+    def __init__(self, path: Path) -> None:
+        self.vectors = VectorFile(path, DIMENSION)
+        self.count = 0
+        self.alive: Mask = np.zeros(0, np.bool_)
+        self.row_ids: Slots = np.zeros(0, np.int64)
+
+    @property
+    def live_count(self) -> int:
+        return int(self.alive.sum())
+
+    def add(self, rows: Vectors) -> tuple[int, int]:
+        first = self.count
+        self.vectors.write(first, rows)
+        self.count += len(rows)
+        self.alive = np.concatenate((self.alive, np.ones(len(rows), np.bool_)))
+        self.row_ids = np.arange(1, self.count + 1)
+        return first, len(rows)
+
+
+class Subject:
+    """An index over generated rows, and the exact answers to compare with."""
+
+    def __init__(self, directory: Path, metric: str, kind: str = "IVF_FLAT") -> None:
+        self.random = np.random.default_rng(7)
+        self.rows = Rows(directory / "vectors")
+        self.pool = SearchPool(2)
+        self.hosts = HostPool(IndexOptions(train_rows_min=1_000, training_threads=1))
+        self.metric = metric
+        self.spec = IndexSpec.of(kind, metric, {"nlist": 40}, DIMENSION)
+        self.directory = directory / "index"
+        self.queries = self.vectors(20)
+        self.index = self.another()
+
+    def another(self) -> VectorIndex:
+        return VectorIndex(self.spec, self.rows, self.hosts, self.directory, self.pool)
+
+    def vectors(self, count: int) -> Vectors:
+        return self.random.standard_normal((count, DIMENSION), dtype=np.float32)
+
+    def add(self, rows: Vectors) -> None:
+        self.index.rows_added(*self.rows.add(rows))
+
+    def remove(self, slots: Slots) -> None:
+        self.rows.alive[slots] = False
+        self.index.rows_removed(slots)
+
+    def truth(self, k: int) -> tuple[Slots, Vectors]:
+        """Slots and scores of the k nearest living rows of each query."""
+        rows = self.rows.vectors.view(self.rows.count)
+        if self.metric == "l2":
+            likeness = -((self.queries[:, None] - rows[None]) ** 2).sum(-1)
+        else:
+            likeness = self.queries @ rows.T
+            if self.metric == "cosine":
+                likeness /= np.linalg.norm(rows, axis=1) * np.linalg.norm(self.queries, axis=1)[:, None]
+        likeness = np.where(self.rows.alive, likeness, -np.inf)
+        slots = np.argsort(-likeness, axis=1)[:, :k]
+        scores = np.take_along_axis(likeness, slots, 1)
+        return slots, -scores if self.metric == "l2" else scores
+
+    async def check(self, at_least: float = 0.97, k: int = 10) -> None:
+        """Search thoroughly: recall is high, scores are exact, nothing dead is found, nobody gets fewer than k."""
+        hits = await self.index.search(self.queries, k, EVERYTHING)
+        slots, scores = self.truth(k)
+        assert (hits.counts == min(k, self.rows.live_count)).all()
+        width = int(hits.counts[0])
+        slots, scores, found_slots, found_scores = slots[:, :width], scores[:, :width], hits.slots[:, :width], hits.scores[:, :width]
+        assert self.rows.alive[found_slots].all()
+        recall = np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(found_slots, slots, strict=True)])
+        assert recall >= at_least
+        same = found_slots == slots
+        assert np.allclose(found_scores[same], scores[same], rtol=1e-4, atol=1e-4)
+
+    async def trained(self) -> None:
+        """Wait until a host serves."""
+        async with asyncio.timeout(60):
+            while not self.index.describe().vectors:
+                await asyncio.sleep(0.01)
+
+    def host_pid(self) -> int:
+        generation = self.index._generations.current
+        assert generation is not None
+        return generation.host.pid
+
+
+async def activate(subject: Subject) -> None:
+    await subject.index.activate(lambda _share, _stage: None)
+
+
+@pytest.fixture(params=["l2", "ip", "cosine"])
+async def subject(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+    made = Subject(tmp_path, request.param)
+    made.add(made.vectors(ROWS))
+    yield made
+    await made.index.close(save=False)
+    made.pool.close()
+
+
+@pytest.fixture
+async def empty(tmp_path: Path) -> AsyncIterator[Subject]:
+    made = Subject(tmp_path, "l2")
+    yield made
+    await made.index.close(save=False)
+    made.pool.close()
+
+
+async def test_rows_added_and_removed_show_at_once(subject: Subject) -> None:
+    await activate(subject)
+    assert subject.index.describe().vectors == ROWS
+    await subject.check()
+    subject.add(subject.queries + np.float32(1e-3))
+    await subject.check()
+    subject.remove(np.arange(0, ROWS, 3))
+    await subject.check()
+    subject.remove(np.arange(ROWS, ROWS + 20))
+    await subject.check()
+    subject.remove(np.flatnonzero(subject.rows.alive)[3:])
+    await subject.check(k=4)
+
+
+async def test_a_killed_host_costs_no_row_and_is_back_by_itself(subject: Subject) -> None:
+    await activate(subject)
+    subject.add(subject.vectors(50))
+    subject.remove(np.arange(0, 100, 2))
+    waiting = [subject.index.search(subject.queries[i % 20 : i % 20 + 1], 10, {}) for i in range(200)]
+    os.kill(subject.host_pid(), signal.SIGKILL)
+    for hits in await asyncio.gather(*waiting):
+        assert hits.counts[0] == 10
+        assert subject.rows.alive[hits.slots].all()
+    await subject.check()
+    await subject.trained()
+    await subject.check()
+
+
+async def test_a_saved_index_is_loaded_and_catches_up_with_what_changed(subject: Subject) -> None:
+    await activate(subject)
+    await subject.index.close(save=True)
+    subject.rows.add(subject.queries)
+    subject.rows.alive[10:40] = False
+    subject.index = subject.another()
+    await subject.index.load(lambda _share, _stage: None)
+    await subject.trained()
+    await subject.check()
+
+
+async def test_a_damaged_saved_index_is_trained_again_and_answers_exactly_meanwhile(subject: Subject) -> None:
+    await activate(subject)
+    await subject.index.close(save=True)
+    victim = max(subject.directory.glob("saved-*/*"), key=lambda path: path.stat().st_size)
+    data = bytearray(victim.read_bytes())
+    data[len(data) // 2] ^= 1
+    victim.write_bytes(data)
+    subject.index = subject.another()
+    await subject.index.load(lambda _share, _stage: None)
+    await subject.check(at_least=1.0)
+    await subject.trained()
+    await subject.check()
+
+
+async def test_searches_and_writes_go_on_while_an_index_trains(subject: Subject) -> None:
+    training = asyncio.ensure_future(activate(subject))
+    steps = 0
+    await asyncio.sleep(0)
+    while not training.done() or not steps:
+        subject.add(subject.vectors(3))
+        subject.remove(np.array([steps]))
+        await subject.check()
+        steps += 1
+    await training
+    await subject.check()
+    await subject.index.rebuild(lambda _share, _stage: None)
+    await subject.check()
+
+
+async def test_an_empty_index_trains_by_itself_when_there_is_enough(empty: Subject) -> None:
+    await activate(empty)
+    assert (await empty.index.search(empty.queries, 10, {})).counts.tolist() == [0] * 20
+    empty.add(empty.vectors(5))
+    await empty.check(k=5, at_least=1.0)
+    assert "exact" in empty.index.describe().engine
+    empty.add(empty.vectors(ROWS))
+    await empty.trained()
+    await empty.check()
+
+
+async def test_flat_is_exact(tmp_path: Path) -> None:
+    subject = Subject(tmp_path, "cosine", kind="FLAT")
+    subject.add(subject.vectors(ROWS))
+    await activate(subject)
+    await subject.check(at_least=1.0)
+    hits = await subject.index.search_among(subject.queries, 3, np.array([5, 7, 2_000]))
+    assert np.sort(hits.slots, axis=1).tolist() == [[5, 7, 2_000]] * 20
+    await subject.index.close(save=False)
+    subject.pool.close()
+
+
+async def test_release_load_and_wrong_states(empty: Subject) -> None:
+    empty.add(empty.vectors(ROWS))
+    with pytest.raises(WrongState, match="not active"):
+        empty.index.search(empty.queries, 1, {})
+    await activate(empty)
+    await empty.index.release()
+    assert empty.index.describe().state is IndexState.RELEASED
+    with pytest.raises(WrongState, match="released"):
+        empty.index.search(empty.queries, 1, {})
+    await empty.index.load(lambda _share, _stage: None)
+    await empty.check()
+
+
+@pytest.mark.parametrize("params", [{"nprobe": 0}, {"nprobe": "x"}, {"nprobe": 70_000}, {"reorder": 3}, {"nprobe": 1.5}])
+async def test_bad_search_parameters_are_refused(empty: Subject, params: dict[str, object]) -> None:
+    await activate(empty)
+    with pytest.raises(Rejected):
+        empty.index.search(empty.queries, 10, params)
+
+
+async def test_dropping_removes_the_files_and_the_host(subject: Subject) -> None:
+    await activate(subject)
+    pid = subject.host_pid()
+    subject.index.drop()
+    await subject.index.close(save=False)
+    async with asyncio.timeout(10):
+        while list(subject.directory.glob("*")):
+            await asyncio.sleep(0.01)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
