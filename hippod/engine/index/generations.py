@@ -122,13 +122,15 @@ class Generations:
         self._leave_place()
 
     def kill(self) -> None:
-        """End all hosts at once and remove the saved files."""
+        """End all hosts at once and remove the saved files; `stop` waits until the hosts have ended."""
         self._enabled = False
         if self._background is not None:
             self._background.cancel()
         for generation in (self.current, self._next, *self._retiring.values()):
             if generation is not None:
                 generation.host.kill()
+        if self.current is not None:
+            self._retire(self.current)
         self.current = None
         self._leave_place()
         self._pool.run(self._builder.saved.clear)
@@ -242,11 +244,14 @@ class Generations:
         old, self.current, self._next = self.current, generation, None
         self._serving_since = asyncio.get_running_loop().time()
         if old is not None:
-            task = asyncio.get_running_loop().create_task(old.retire())
-            self._retiring[task] = old
-            task.add_done_callback(self._retiring.pop)
+            self._retire(old)
         if generation is None:
             self._leave_place()
+
+    def _retire(self, generation: Generation) -> None:
+        task = asyncio.get_running_loop().create_task(generation.retire())
+        self._retiring[task] = generation
+        task.add_done_callback(self._retiring.pop)
 
     def _end_building(self) -> None:
         self._next = None
