@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hippod.engine.catalog import databases
 from hippod.engine.operations import CreateDatabase, DatabaseList, Done, DropDatabase, ListDatabases
 
 if TYPE_CHECKING:
@@ -11,12 +12,12 @@ if TYPE_CHECKING:
 
 
 async def create_database(engine: Engine, operation: CreateDatabase, deadline: float | None) -> Done:
-    await engine.change_catalog(lambda: engine.catalog.create_database(operation.database), deadline)
+    await engine.change_catalog(lambda: databases.create_database(engine.catalog, operation.database), deadline)
     return Done()
 
 
 async def drop_database(engine: Engine, operation: DropDatabase, deadline: float | None) -> Done:
-    await engine.change_catalog(lambda: engine.catalog.drop_database(operation.database), deadline)
+    await engine.change_catalog(lambda: databases.drop_database(engine.catalog, operation.database), deadline)
     return Done()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from hippod.engine.catalog import Changes, IndexDefinition, put_table
+from hippod.engine.catalog import Changes, IndexDefinition, indexes, put_table
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.jobs import Job
 from hippod.engine.operations import (
@@ -62,7 +62,7 @@ async def create_index(engine: Engine, operation: CreateIndex, deadline: float |
     def compute() -> Changes:
         if spec.metric is Metric.COSINE:
             _refuse_zero_vectors(table, field)
-        return engine.catalog.create_index(engine.current(table).definition, index)
+        return indexes.create_index(engine.current(table).definition, index)
 
     await engine.change_catalog(compute, deadline)
     return Done()
@@ -140,7 +140,7 @@ async def release_index(engine: Engine, operation: ReleaseIndex, deadline: float
 async def drop_index(engine: Engine, operation: DropIndex, deadline: float | None) -> Done:
     table, index = _find(engine, operation)
     await engine.jobs.cancel_of_table(table.definition.database, table.definition.name, index.name)
-    await engine.change_catalog(lambda: engine.catalog.drop_index(engine.current(table).definition, index.name), deadline)
+    await engine.change_catalog(lambda: indexes.drop_index(engine.current(table).definition, index.name), deadline)
     for live in table.take_index(index.name):
         live.drop()
         await live.close(save=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hippod.engine.catalog import delete_table
+from hippod.engine.catalog import tables
 from hippod.engine.handlers.indexes import index_info
 from hippod.engine.operations import CreateTable, DescribeTable, Done, DropTable, ListTables, TableInfo, TableList
 from hippod.engine.operations.tables import TABLETS_MAX
@@ -18,13 +18,13 @@ async def create_table(engine: Engine, operation: CreateTable, deadline: float |
     if not 1 <= operation.tablets <= TABLETS_MAX:
         raise LimitExceeded(f"a table has 1 to {TABLETS_MAX} tablets, not {operation.tablets}", limit=TABLETS_MAX)
     await engine.change_catalog(
-        lambda: engine.catalog.create_table(operation.database, operation.table, operation.schema, operation.tablets), deadline
+        lambda: tables.create_table(engine.catalog, operation.database, operation.table, operation.schema, operation.tablets), deadline
     )
     return Done()
 
 
 async def drop_table(engine: Engine, operation: DropTable, deadline: float | None) -> Done:
-    await engine.change_catalog(lambda: (delete_table(engine.catalog.table(operation.database, operation.table)),), deadline)
+    await engine.change_catalog(lambda: tables.drop_table(engine.catalog, operation.database, operation.table), deadline)
     return Done()
 
 

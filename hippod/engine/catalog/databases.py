@@ -1,0 +1,32 @@
+"""Changes of databases. Each function raises Rejected or a descendant, and changes nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hippod.engine.catalog.catalog import Catalog
+from hippod.engine.catalog.documents import DATABASE, Changes
+from hippod.engine.operations import DEFAULT_DATABASE
+from hippod.engine.schema import check_name
+from hippod.errors import AlreadyExists, LimitExceeded, Rejected
+
+DATABASES_MAX: Final = 1_024
+
+
+def create_database(catalog: Catalog, name: str) -> Changes:
+    check_name("database", name)
+    if name in catalog.databases:
+        raise AlreadyExists(f"database {name!r} exists already", database=name)
+    if len(catalog.databases) >= DATABASES_MAX:
+        raise LimitExceeded(f"there are {DATABASES_MAX} databases already, the most allowed", limit=DATABASES_MAX)
+    return ((DATABASE + name.encode(), b""),)
+
+
+def drop_database(catalog: Catalog, name: str) -> Changes:
+    catalog.require_database(name)
+    if name == DEFAULT_DATABASE:
+        raise Rejected("the default database cannot be dropped", database=name)
+    tables = [t.name for t in catalog.tables_of(name)]
+    if tables:
+        raise Rejected(f"database {name!r} still has {len(tables)} tables, such as {tables[0]!r}: drop them first", database=name)
+    return ((DATABASE + name.encode(), None),)

@@ -1,0 +1,108 @@
+"""The documents of the catalog: small values, each put or deleted whole, as they are logged and stored (msgpack).
+
+    c/<counter name>          an int; `c/table` is the next table number
+    d/<database>              empty
+    t/<table number, 8 hex>   TableDefinition, with its indexes
+    u/<user>                  User
+
+A document of a kind or with a field that this version does not know was written by a newer one: reading it is refused, because ignoring
+it could bring back what it took away.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from hippod.engine.operations import IndexType, Metric
+from hippod.engine.schema import Schema
+from hippod.errors import DamagedData, IndexNotFound
+
+Changes = tuple[tuple[bytes, bytes | None], ...]
+
+COUNTER: Final = b"c/"
+DATABASE: Final = b"d/"
+TABLE: Final = b"t/"
+USER: Final = b"u/"
+
+_D = TypeVar("_D")
+
+
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A value of the catalog, or a part of one."""
+
+
+class IndexDefinition(Document, frozen=True):
+    """`active`: built and kept up to date by writes; `released`: active, but not in memory until it is loaded."""
+
+    name: str
+    field: int
+    type: IndexType
+    metric: Metric
+    params: dict[str, Any]
+    number: int
+    active: bool = False
+    released: bool = False
+
+
+class TableDefinition(Document, frozen=True):
+    """`number` names the table on disk and never comes back; `id` is its public identity (32 hex digits)."""
+
+    number: int
+    id: str
+    database: str
+    name: str
+    schema: Schema
+    tablets: int
+    created: float
+    indexes: tuple[IndexDefinition, ...] = ()
+    next_index_number: int = 1
+
+    def index(self, name: str) -> IndexDefinition:
+        for index in self.indexes:
+            if index.name == name:
+                return index
+        raise IndexNotFound(f"no index {name[:128]!r} on table {self.name!r}", index=name[:128])
+
+    def with_index(self, index: IndexDefinition) -> TableDefinition:
+        """This table with `index` in the place of the one of the same name."""
+        return msgspec.structs.replace(self, indexes=tuple(index if i.name == index.name else i for i in self.indexes))
+
+
+class User(Document, frozen=True):
+    """`password_hash` is an Argon2id string; `is_default` marks the superuser with the well-known password."""
+
+    name: str
+    password_hash: str
+    is_superuser: bool
+    is_default: bool
+
+
+def decode_document(key: bytes, value: bytes, kind: type[_D]) -> _D:
+    """The value of a document. Raises DamagedData that names it, and nothing of its content."""
+    try:
+        return msgspec.msgpack.decode(value, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DamagedData(f"catalog document {key!r} is not of this version: {error}; use the version of hippod that wrote it") from error
+
+
+def table_key(number: int) -> bytes:
+    return TABLE + b"%08x" % number
+
+
+def table_number(key: bytes) -> int:
+    """The inverse of `table_key`."""
+    return int(key.removeprefix(TABLE), base=16)
+
+
+def put_table(table: TableDefinition) -> tuple[bytes, bytes]:
+    return table_key(table.number), msgspec.msgpack.encode(table)
+
+
+def delete_table(table: TableDefinition) -> tuple[bytes, None]:
+    return table_key(table.number), None
+
+
+def put_user(user: User) -> tuple[bytes, bytes]:
+    return USER + user.name.encode(), msgspec.msgpack.encode(user)
