@@ -56,17 +56,17 @@ def recall(found: Slots, truth: Slots) -> float:
     return float(np.mean([len(set(a) & set(b)) / K for a, b in zip(found.tolist(), truth.tolist(), strict=True)]))
 
 
-def measure_direct(index: ScannIndex, queries: Vectors, leaves: int, reorder: int) -> tuple[float, float]:
+def measure_direct(index: ScannIndex, queries: Vectors, effort: int, reorder: int) -> tuple[float, float]:
     """Median seconds of a lone search, and searches per second in batches of 32."""
     lone = []
     for query in queries[:500]:
         started = time.perf_counter()
-        index.search(query[None], K, leaves, reorder)
+        index.search(query[None], K, effort, reorder)
         lone.append(time.perf_counter() - started)
     done, started = 0, time.perf_counter()
     while time.perf_counter() - started < SECONDS:
         for at in range(0, len(queries) - 32, 32):
-            index.search(queries[at : at + 32], K, leaves, reorder)
+            index.search(queries[at : at + 32], K, effort, reorder)
             done += 32
     return statistics.median(lone), done / (time.perf_counter() - started)
 
@@ -111,10 +111,10 @@ async def run(arguments: argparse.Namespace) -> None:
         )
         found = np.concatenate([(await index.search(queries[at : at + 200], K, {})).slots for at in range(0, len(queries), 200)])
         saved = next((directory / "index").glob("saved-*"))
-        leaves = read_manifest(saved, check_hashes=False).leaves
-        tuning = spec.tuning({}, K, leaves)
-        direct = ScannIndex.load(saved, spec.metric, leaves)
-        print(f"leaves {leaves}, {tuning}, recall@{K} {recall(found, truth):.3f}")
+        recipe = read_manifest(saved, check_hashes=False).recipe
+        tuning = spec.tuning({}, K, recipe)
+        direct = ScannIndex.load(recipe, saved, spec.metric)
+        print(f"{recipe.text()}, {tuning}, recall@{K} {recall(found, truth):.3f}")
         for _ in range(2):
             lone, rate = measure_direct(direct, queries, *tuning)
             own_lone, own_rate, cpu = await measure_index(index, queries, {})

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from hippod.engine.index.exact import Hits
@@ -18,8 +19,9 @@ from hippod.engine.index.lane import Batch, Search
 from hippod.engine.index.options import IndexOptions
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.protocol import FileTask, HostSetup, Kind, TrainTask
+from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.rows import RowSource
-from hippod.engine.index.saved import FORMAT, Manifest, SavedIndexes
+from hippod.engine.index.saved import FORMAT, Definition, Manifest, SavedIndexes
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.index.vectors import Slots
 
@@ -51,17 +53,16 @@ class GenerationBuilder:
         self._give_up = give_up
         self._register = register
 
-    async def train(self, progress: Progress) -> Generation:
-        """A generation over the rows of now. Raises HostLost or HostFailed; whatever it raises, its host has ended."""
+    async def train(self, recipe: Recipe, progress: Progress) -> Generation:
+        """A generation over the rows of now, built by the recipe. Raises HostLost or HostFailed; whatever it raises, its host has ended."""
         progress(0.05, "reading")
         slots = await self._pool.run(np.flatnonzero, self._rows.alive.copy())
-        leaves = self._spec.leaves_for(len(slots))
         host = await self._start_host()
         try:
             await host.send_slots(Kind.SLOTS, slots)
             progress(0.1, "training")
-            await host.call(Kind.TRAIN, TrainTask(leaves, self._options.training_threads))
-            generation = self._generation(host, leaves, len(slots))
+            built = await host.call(Kind.TRAIN, TrainTask(recipe, self._options.training_threads))
+            generation = self._generation(host, msgspec.json.decode(built, type=Recipe), len(slots))
             progress(0.8, "saving")
             await self.save(generation)
             progress(0.9, "catching up")
@@ -74,7 +75,7 @@ class GenerationBuilder:
 
     async def load(self) -> Generation | None:
         """The generation that was saved last for this definition, or None if there is none that holds. Raises HostLost."""
-        found = await self._pool.run(self.saved.latest, self._manifest(0, 0))
+        found = await self._pool.run(self.saved.latest, _definition(self._spec))
         if found is None:
             return None
         path, manifest, row_ids = found
@@ -83,7 +84,7 @@ class GenerationBuilder:
         try:
             await host.send_slots(Kind.SLOTS, positions)
             await host.call(Kind.LOAD, FileTask(str(path)))
-            generation = self._generation(host, manifest.leaves, manifest.trained_rows)
+            generation = self._generation(host, manifest.recipe, manifest.trained_rows)
             self._register(generation)
             await generation.catch_up(self._rows, self._pool, positions)
         except HostFailed as error:
@@ -103,7 +104,7 @@ class GenerationBuilder:
             building = await self._pool.run(self.saved.begin)
             positions = np.frombuffer(await generation.host.call(Kind.SAVE, FileTask(str(building))), np.int64)
             row_ids = self._rows.row_ids
-            manifest = self._manifest(generation.leaves, generation.trained_rows)
+            manifest = Manifest(FORMAT, _definition(self._spec), generation.recipe, generation.trained_rows)
             await self._pool.run(lambda: self.saved.commit(building, _row_ids_of(row_ids, positions), manifest))
         except (OSError, HostFailed) as error:
             log.warning("a trained index could not be saved; it will be trained again after a restart: %s", error)
@@ -115,12 +116,12 @@ class GenerationBuilder:
         vectors = self._rows.vectors
         return await HostProcess.start(HostSetup(str(vectors.path), vectors.dimension, self._spec.metric.value))
 
-    def _generation(self, host: HostProcess, leaves: int, trained_rows: int) -> Generation:
-        return Generation(host, leaves, trained_rows, self._options, self._deliver, self._give_up)
+    def _generation(self, host: HostProcess, recipe: Recipe, trained_rows: int) -> Generation:
+        return Generation(host, recipe, trained_rows, self._options, self._deliver, self._give_up)
 
-    def _manifest(self, leaves: int, trained_rows: int) -> Manifest:
-        spec = self._spec
-        return Manifest(FORMAT, spec.type.value, spec.metric.value, spec.dimension, spec.nlist, leaves, trained_rows, 0)
+
+def _definition(spec: IndexSpec) -> Definition:
+    return Definition(spec.type, spec.metric, spec.dimension, spec.nlist)
 
 
 def _slots_of(row_ids: Slots, wanted: Slots) -> Slots:

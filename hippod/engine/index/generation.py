@@ -21,6 +21,7 @@ from hippod.engine.index.lane import Batch, Lane, Search
 from hippod.engine.index.options import IndexOptions
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.protocol import Kind
+from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.vectors import Slots
 
@@ -40,14 +41,15 @@ class Generation:
     def __init__(
         self,
         host: HostProcess,
-        leaves: int,
+        recipe: Recipe,
         trained_rows: int,
         options: IndexOptions,
         deliver: Callable[[Batch, Hits], None],
         give_up: Callable[[list[Search]], None],
     ) -> None:
         self.host = host
-        self.leaves = leaves
+        self.recipe = recipe
+        self.effort_max = recipe.leaves
         self.trained_rows = trained_rows
         self.removed_rows = 0
         self.changed_rows = 0
@@ -139,13 +141,13 @@ class Generation:
         self._in_flight[ident] = batch
         first = batch.searches[0]
         assert first.tuning is not None
-        leaves, reorder = first.tuning
+        effort, reorder = first.tuning
         if self._watch is None:
             self._answered_at = time.monotonic()
             self._watch = self._loop.call_later(_WATCH_S, self._look)
         try:
             self.host.search(
-                ident, batch.rows, first.fetch, leaves, max(reorder, first.fetch), [search.queries for search in batch.searches]
+                ident, batch.rows, first.fetch, effort, max(reorder, first.fetch), [search.queries for search in batch.searches]
             )
         except HostLost:
             self.host.kill()

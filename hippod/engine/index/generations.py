@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from hippod.engine.index import scann_index
 from hippod.engine.index.builder import GenerationBuilder, Progress
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.generation import Generation
@@ -25,6 +24,7 @@ from hippod.engine.index.host_process import HostFailed, HostLost
 from hippod.engine.index.hosts import HostPool
 from hippod.engine.index.lane import Batch, Search
 from hippod.engine.index.pool import SearchPool
+from hippod.engine.index.recipe import available_engines
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.index.vectors import Slots
@@ -149,10 +149,8 @@ class Generations:
 
     def is_trainable(self) -> bool:
         """Whether the rows of now are enough, and the platform able, to train."""
-        if self._spec.type is IndexType.FLAT or not scann_index.is_available():
-            return False
         live = self._rows.live_count
-        return live >= self._options.train_rows_min and self._spec.leaves_for(live) > 1
+        return live >= self._options.train_rows_min and self._spec.recipe(live) is not None
 
     def consider(self) -> None:
         """Begin in the background what the state of now asks for, unless something is under way."""
@@ -168,8 +166,8 @@ class Generations:
         """For people: why no generation answers."""
         if self._spec.type is IndexType.FLAT or not self._enabled:
             return "exact"
-        if not scann_index.is_available():
-            return "exact: ScaNN is not available on this platform"
+        if not available_engines():
+            return "exact: no engine of trained indexes is installed on this platform"
         if not self.is_trainable():
             return f"exact: trains by itself from {self._options.train_rows_min} rows"
         return "exact: waits for an index host" if self._must_wait() else "exact: an index host is being prepared"
@@ -207,7 +205,8 @@ class Generations:
         await self._take_place()
         try:
             async with self._hosts.training_turn:
-                self._install(await self._builder.train(progress))
+                recipe = self._spec.recipe(self._rows.live_count)
+                self._install(None if recipe is None else await self._builder.train(recipe, progress))
         finally:
             self._end_building()
 

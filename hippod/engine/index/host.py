@@ -25,6 +25,7 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
+from hippod.engine.index import engines
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.protocol import (
     FileTask,
@@ -37,7 +38,6 @@ from hippod.engine.index.protocol import (
     encode_found,
 )
 from hippod.engine.index.saved import read_manifest
-from hippod.engine.index.scann_index import ScannIndex
 from hippod.engine.index.trained import TrainedPart
 from hippod.engine.index.vectors import MappedVectors, Slots, Vectors
 from hippod.engine.operations.indexes import Metric
@@ -71,7 +71,6 @@ class Host:
         self._setup: HostSetup | None = None
         self._vectors: MappedVectors | None = None
         self._part: TrainedPart | None = None
-        self._leaves = 0
         self._status: tuple[int, int] = (0, 0)
         self._status_at = 0.0
         self._work_allowed_s = 0.0
@@ -172,14 +171,14 @@ class Host:
             slots = self._take_slots()
             rows = self._vectors.view(int(slots[-1]) + 1)
             dense = int(slots[0]) == 0 and len(slots) == len(rows)
-            index = ScannIndex.train(rows if dense else rows[slots], metric, task.leaves, task.threads)
-            self._leaves = task.leaves
+            recipe = task.recipe
+            index = engines.train(recipe, rows if dense else rows[slots], metric, task.threads)
             self._part = TrainedPart(self._vectors, metric, index, slots)
         elif kind == Kind.LOAD:
             directory = Path(msgspec.json.decode(body, type=FileTask).directory)
-            manifest = read_manifest(directory, check_hashes=True)
+            recipe = read_manifest(directory, check_hashes=True).recipe
             slots = self._take_slots()
-            index = ScannIndex.load(directory, metric, manifest.leaves)
+            index = engines.load(recipe, directory, metric)
             if index.size != len(slots):
                 raise ValueError(f"the saved index has {index.size} rows, its manifest {len(slots)}")
             self._part = TrainedPart(self._vectors, metric, index, slots)
@@ -190,7 +189,7 @@ class Host:
         else:
             raise ValueError(f"unknown message kind {kind}")
         _return_free_memory()
-        return b""
+        return msgspec.json.encode(recipe)
 
     def _take_slots(self) -> Slots:
         slots = np.concatenate(self._sent_slots) if self._sent_slots else np.empty(0, np.int64)
@@ -238,7 +237,7 @@ class Host:
         """Answer the queries, or nothing and `short` if that fails: the server then answers them exactly."""
         try:
             assert self._part is not None
-            return self._part.search(queries, like.k, like.leaves, like.reorder)
+            return self._part.search(queries, like.k, like.effort, like.reorder)
         except Exception:
             traceback.print_exc()
             rows, k = len(queries), like.k
@@ -247,7 +246,7 @@ class Host:
     def _housekeep_under_load(self, searched_s: float) -> None:
         """Give housekeeping its share of a busy time once there is enough of it to slow searches down."""
         part = self._part
-        if part is None or part.fresh_count + part.doomed_count < _WORK_URGENT_ROWS:
+        if part is None or part.waiting_count < _WORK_URGENT_ROWS:
             self._work_allowed_s = 0.0
             return
         self._work_allowed_s += searched_s * _WORK_SHARE

@@ -118,9 +118,9 @@ class HostProcess(asyncio.Protocol):
             await self._writable.wait()
             self._write(message)
 
-    def search(self, ident: int, rows: int, k: int, leaves: int, reorder: int, queries: list[Vectors]) -> None:
+    def search(self, ident: int, rows: int, k: int, effort: int, reorder: int, queries: list[Vectors]) -> None:
         """Ask for the answers to `rows` queries; they come with `ident`. Raises HostLost."""
-        self._write(encode_search(ident, rows, k, leaves, reorder, queries))
+        self._write(encode_search(ident, rows, k, effort, reorder, queries))
 
     def add_range(self, first_slot: int, count: int) -> None:
         """Tell of new rows. Raises HostLost."""

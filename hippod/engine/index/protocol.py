@@ -3,13 +3,14 @@
 Every message is a header of 32 bytes (eight u32, native order, both ends are one machine) and a body padded to 8 bytes:
 
     0 body bytes   without the padding          16 k         rows wanted per query / found at most
-    4 kind         see Kind                     20 leaves    SEARCH: leaves to visit
+    4 kind         see Kind                     20 effort    SEARCH: see spec.Tuning
     8 ident        answers carry the request's  24 reorder   SEARCH: candidates scored exactly
    12 rows         queries, or slots in all     28 short     FOUND: 1 = fewer rows than asked although more live
 
 To the host: OPEN (JSON HostSetup), SLOTS (int64 positions to slots, to be continued), TRAIN (JSON), LOAD (JSON), SAVE
 (JSON), COUNT, ADD and REMOVE (int64 slots), ADD_RANGE (two int64: first slot, count), SEARCH (float32 queries).
-From the host: DONE (for SAVE int64: slots of the positions, -1 for the dead; for COUNT as STATUS) or FAILED (text)
+From the host: DONE (for TRAIN and LOAD the JSON Recipe of what serves; for SAVE int64: slots of the positions, -1 for the
+dead; for COUNT as STATUS) or FAILED (text)
 answers OPEN, TRAIN, LOAD, SAVE and COUNT; FOUND (slots int64 (rows, k), scores float32 (rows, k), counts int32 (rows,))
 answers SEARCH; STATUS (two int64: rows trained or absorbed, rows fresh) comes by itself.
 
@@ -28,6 +29,7 @@ import msgspec
 import numpy as np
 
 from hippod.engine.index.exact import Hits
+from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.vectors import Slots, Vectors
 
 HEADER: Final = struct.Struct("=8I")
@@ -58,7 +60,7 @@ class Header(NamedTuple):
     ident: int
     rows: int
     k: int
-    leaves: int
+    effort: int
     reorder: int
     short: int
 
@@ -72,9 +74,9 @@ class HostSetup(msgspec.Struct, frozen=True):
 
 
 class TrainTask(msgspec.Struct, frozen=True):
-    """TRAIN over the slots sent: so many leaves, on so many threads."""
+    """TRAIN over the slots sent, as the recipe says, on so many threads."""
 
-    leaves: int
+    recipe: Recipe
     threads: int
 
 
@@ -118,10 +120,10 @@ def encode(kind: Kind, ident: int, body: bytes = b"") -> bytes:
     return b"".join((HEADER.pack(len(body), kind, ident, 0, 0, 0, 0, 0), body, _PADDING[len(body) & 7]))
 
 
-def encode_search(ident: int, rows: int, k: int, leaves: int, reorder: int, queries: Sequence[Vectors]) -> bytes:
+def encode_search(ident: int, rows: int, k: int, effort: int, reorder: int, queries: Sequence[Vectors]) -> bytes:
     """A SEARCH of `rows` queries in all, from arrays (n, dimension) in C order."""
     body_bytes = sum([part.nbytes for part in queries])
-    header = HEADER.pack(body_bytes, Kind.SEARCH, ident, rows, k, leaves, reorder, 0)
+    header = HEADER.pack(body_bytes, Kind.SEARCH, ident, rows, k, effort, reorder, 0)
     return b"".join([header, *[part.data for part in queries], _PADDING[body_bytes & 7]])
 
 

@@ -1,6 +1,6 @@
 """Trained indexes on disk: written aside, hashed, synced and renamed, so that what is found is whole or is not used.
 
-    <directory>/saved-00000007/   what ScaNN wrote, and
+    <directory>/saved-00000007/   what the engine wrote, and
         row_ids.npy               int64: the row_id of each position, 0 for a position whose row was dead
         manifest.json             Manifest: format, what was trained, SHA-256 of every other file
     <directory>/building/         a save that has not ended; removed when the next begins
@@ -21,9 +21,11 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.vectors import Slots
+from hippod.engine.operations.indexes import IndexType, Metric
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _MANIFEST: Final = "manifest.json"
 _ROW_IDS: Final = "row_ids.npy"
 _SAVED = re.compile(r"saved-(\d{8})")
@@ -34,18 +36,30 @@ class DamagedIndex(Exception):
     """Saved files that don't hold: missing, changed, of another format or definition."""
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`trained_rows`: rows at the last training; `leaves` they were trained into; `nlist` asked for (None: automatic)."""
+class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the user asked for, as far as it shapes what is saved; `nlist` None: chosen by the server."""
 
-    format: int
-    type: str
-    metric: str
+    type: IndexType
+    metric: Metric
     dimension: int
     nlist: int | None
-    leaves: int
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`recipe`: the engine and how it was built; `trained_rows`: rows at that training; `rows`: positions saved."""
+
+    format: int
+    definition: Definition
+    recipe: Recipe
     trained_rows: int
-    rows: int
+    rows: int = 0
     files: dict[str, str] = {}
+
+
+class _Format(msgspec.Struct, frozen=True):
+    """The part of a manifest that every format has."""
+
+    format: int
 
 
 class SavedIndexes:
@@ -76,16 +90,17 @@ class SavedIndexes:
         for number in numbers:
             shutil.rmtree(self._path(number), ignore_errors=True)
 
-    def latest(self, like: Manifest) -> tuple[Path, Manifest, Slots] | None:
-        """Directory, manifest and row_ids of the newest that was saved for the same definition as `like`, or None.
+    def latest(self, definition: Definition) -> tuple[Path, Manifest, Slots] | None:
+        """Directory, manifest and row_ids of the newest that was saved for this definition, or None.
 
-        The hashes of ScaNN's own files are left to the host that loads them. Damaged ones are removed.
+        The hashes of the engine's own files are left to the host that loads them. Damaged ones are removed.
         """
         for number in sorted(self._numbers(), reverse=True):
             path = self._path(number)
             try:
                 manifest = read_manifest(path, check_hashes=False)
-                _check_definition(manifest, like)
+                if manifest.definition != definition:
+                    raise DamagedIndex("saved for another definition")
                 if manifest.files.get(_ROW_IDS) != _hash(path / _ROW_IDS):
                     raise DamagedIndex("row_ids.npy does not match its hash")
                 row_ids = np.load(path / _ROW_IDS, allow_pickle=False)
@@ -120,21 +135,17 @@ def read_manifest(directory: Path, *, check_hashes: bool) -> Manifest:
         path = directory / _MANIFEST
         if path.stat().st_size > _MANIFEST_BYTES_MAX:
             raise DamagedIndex("the manifest is too long")
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-        if manifest.format != FORMAT:
-            raise DamagedIndex(f"format {manifest.format} instead of {FORMAT}")
+        text = path.read_bytes()
+        written = msgspec.json.decode(text, type=_Format).format
+        if written != FORMAT:
+            raise DamagedIndex(f"format {written} instead of {FORMAT}")
+        manifest = msgspec.json.decode(text, type=Manifest)
         for name, digest in manifest.files.items() if check_hashes else ():
             if Path(name).name != name or _hash(directory / name) != digest:
                 raise DamagedIndex(f"{name} does not match its hash")
     except (OSError, msgspec.MsgspecError) as error:
         raise DamagedIndex(str(error)) from error
     return manifest
-
-
-def _check_definition(found: Manifest, like: Manifest) -> None:
-    for name in ("type", "metric", "dimension", "nlist"):
-        if getattr(found, name) != getattr(like, name):
-            raise DamagedIndex(f"saved for another {name}")
 
 
 def _hash(path: Path) -> str:

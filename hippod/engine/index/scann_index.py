@@ -11,15 +11,16 @@ A search visits `leaves` partitions, ranks their points by 4-bit codes (asymmetr
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import math
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from hippod.engine.index.exact import normalised
+from hippod.engine.index.point_index import Candidates
+from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.vectors import Vectors
 from hippod.engine.operations.indexes import Metric
 
@@ -32,26 +33,24 @@ _ONE: Final = np.float32(1)
 _ASSETS: Final = "scann_assets.pbtxt"
 
 
-def is_available() -> bool:
-    """Whether ScaNN is installed on this platform."""
-    return importlib.util.find_spec("scann") is not None
-
-
 class ScannIndex:
-    """Points at positions 0..n-1, and how to find the nearest of them."""
+    """A PointIndex: its members are described there."""
 
-    def __init__(self, searcher: Any, metric: Metric, leaves: int) -> None:
+    can_delete: Final = True
+
+    def __init__(self, searcher: Any, recipe: Recipe, metric: Metric) -> None:
         self._searcher = searcher
         self._metric = metric
-        self.leaves = leaves
+        self.effort_max = recipe.leaves
 
     @classmethod
-    def train(cls, rows: Vectors, metric: Metric, leaves: int, threads: int) -> ScannIndex:
-        """Build over rows (n, dimension), position i being row i. Needs n >= 16 and 1 <= leaves <= n; takes seconds to minutes."""
+    def train(cls, recipe: Recipe, rows: Vectors, metric: Metric, threads: int) -> Self:
+        """See point_index. Needs n >= 16 and 1 <= leaves <= n."""
         from scann.scann_ops.py import scann_ops_pybind
         from scann_pybind import ScannNumpy
 
         count, dimension = rows.shape
+        leaves = recipe.leaves
         data = _encode(rows, metric)
         if metric is Metric.L2:
             measure, threshold = "squared_l2", float("nan")
@@ -65,28 +64,26 @@ class ScannIndex:
             training_sample_size=min(count, _CODE_SAMPLE_ROWS_MAX),
         )
         builder.reorder(_REORDER_DEFAULT)
-        return cls(ScannNumpy(data, builder.create_config(), threads), metric, leaves)
+        return cls(ScannNumpy(data, builder.create_config(), threads), recipe, metric)
 
     @classmethod
-    def load(cls, directory: Path, metric: Metric, leaves: int) -> ScannIndex:
-        """An index written by `save`. The files must be known to be whole: ScaNN does not check them."""
+    def load(cls, recipe: Recipe, directory: Path, metric: Metric) -> Self:
+        """See point_index."""
         importlib.import_module("scann.scann_ops.py.scann_ops_pybind")
         from scann_pybind import ScannNumpy
 
-        return cls(ScannNumpy(str(directory), (directory / _ASSETS).read_text()), metric, leaves)
+        return cls(ScannNumpy(str(directory), (directory / _ASSETS).read_text()), recipe, metric)
 
     def save(self, directory: Path) -> None:
-        """Write all files into an empty directory; not synced."""
         self._searcher.serialize(str(directory), True)
 
     @property
     def size(self) -> int:
         return int(self._searcher.size())
 
-    def search(self, queries: Vectors, k: int, leaves: int, reorder: int) -> tuple[npt.NDArray[np.uint32], Vectors, npt.NDArray[np.int32]]:
-        """Positions (nq, k), scores (nq, k), best first, and counts (nq,): beyond a count both are padding."""
+    def search(self, queries: Vectors, k: int, effort: int, reorder: int) -> Candidates:
         positions, scores = self._searcher.search_batched(
-            _encode(queries, self._metric), k, max(k, reorder), min(leaves, self.leaves), False, 0
+            _encode(queries, self._metric), k, max(k, reorder), min(effort, self.effort_max), False, 0
         )
         counts = np.full(len(queries), positions.shape[1], np.int32)
         if math.isnan(scores[:, -1].sum()):
@@ -96,14 +93,12 @@ class ScannIndex:
         if self._metric is Metric.COSINE:
             np.minimum(scores, _ONE, out=scores)
             np.maximum(scores, -_ONE, out=scores)
-        return positions, scores, counts
+        return Candidates(positions, scores, counts)
 
     def append(self, rows: Vectors) -> None:
-        """Add points at positions size.."""
         self._searcher.upsert([None] * len(rows), _encode(rows, self._metric), len(rows))
 
     def delete(self, positions: list[int]) -> None:
-        """Delete one after the other; each hole is filled by the then last point."""
         self._searcher.delete(positions)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
+from hippod.engine.index.recipe import Engine, Recipe, available_engines
 from hippod.engine.operations.indexes import IndexType, Metric
 from hippod.errors import Rejected
 
@@ -20,9 +21,10 @@ _E = TypeVar("_E", IndexType, Metric)
 
 
 class Tuning(NamedTuple):
-    """How one search uses a trained index: `leaves` to visit and candidates to `reorder` by their exact scores."""
+    """How one search uses a trained index: the `effort` it makes (leaves visited, or the length of a graph's candidate list) and
+    how many candidates it reorders by their exact scores. What it means is the engine's; more of either finds more, and slower."""
 
-    leaves: int
+    effort: int
     reorder: int
 
 
@@ -47,14 +49,16 @@ class IndexSpec:
         nlist = _whole(params, "nlist", NLIST_MAX)
         return cls(kind, metric, dimension, nlist, _whole(params, "nprobe", nlist or NLIST_MAX), _whole(params, "reorder", REORDER_MAX))
 
-    def leaves_for(self, rows: int) -> int:
-        """How many leaves to train over so many rows."""
-        wanted = self.nlist or round(math.sqrt(rows))
-        return max(1, min(wanted, rows // _ROWS_PER_LEAF_MIN, NLIST_MAX))
+    def recipe(self, rows: int) -> Recipe | None:
+        """What to build over so many rows; None: nothing, search exactly."""
+        leaves = max(1, min(self.nlist or round(math.sqrt(rows)), rows // _ROWS_PER_LEAF_MIN, NLIST_MAX))
+        if self.type is IndexType.FLAT or leaves == 1 or Engine.SCANN not in available_engines():
+            return None
+        return Recipe(Engine.SCANN, self.type, leaves)
 
-    def tuning(self, params: Mapping[str, Any], k: int, leaves: int) -> Tuning:
-        """The tuning of a search for k rows in an index of so many leaves. Raises Rejected for values out of range."""
-        nprobe = (_whole(params, "nprobe", NLIST_MAX) if params else None) or self.nprobe or default_nprobe(leaves)
+    def tuning(self, params: Mapping[str, Any], k: int, recipe: Recipe) -> Tuning:
+        """The tuning of a search for k rows in an index so built. Raises Rejected for values out of range."""
+        nprobe = (_whole(params, "nprobe", NLIST_MAX) if params else None) or self.nprobe or default_nprobe(recipe.leaves)
         reorder = _whole(params, "reorder", REORDER_MAX) if params else None
         if reorder is not None and reorder < k:
             raise Rejected(f"reorder is at least k = {k}, not {reorder}", parameter="reorder")
@@ -63,7 +67,7 @@ class IndexSpec:
     def check_search(self, params: Mapping[str, Any], k: int) -> None:
         """Raise Rejected for search parameters that no state of the index would take."""
         if params and self.type is not IndexType.FLAT:
-            self.tuning(params, k, NLIST_MAX)
+            self.tuning(params, k, Recipe(Engine.SCANN, self.type, NLIST_MAX))
 
 
 def default_nprobe(leaves: int) -> int:

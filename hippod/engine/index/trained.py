@@ -1,9 +1,9 @@
-"""The part of an index that a host serves: a trained ScaNN index, the fresh rows beside it, and the dead it still holds.
+"""The part of an index that a host serves: a trained index, the fresh rows beside it, and the dead it still holds.
 
-A row is in one of four places: unknown (never given, or deleted), fresh (searched exactly beside ScaNN), absorbed (in
-ScaNN, living) or doomed (in ScaNN, dead: masked in every answer until it is deleted). Giving and removing rows is cheap
-and takes effect at once; moving fresh rows into ScaNN and deleting doomed ones is `work`, done in small bounded steps
-between searches, because ScaNN can't search while it changes.
+A row is in one of four places: unknown (never given, or deleted), fresh (searched exactly beside the index), absorbed (in
+it, living) or doomed (in it, dead: masked in every answer until it is deleted). Giving and removing rows is cheap
+and takes effect at once; moving fresh rows into the index and deleting doomed ones is `work`, done in small bounded
+steps between searches, because an index is not searched while it changes. Where an index cannot delete, the doomed stay masked.
 
 Runs in the one thread of a host; nothing here knows sockets.
 """
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hippod.engine.index.exact import Hits, Mask, Terms, best_of, search_exactly
-from hippod.engine.index.scann_index import ScannIndex
+from hippod.engine.index.point_index import PointIndex
 from hippod.engine.index.vectors import Slots, Vectors, VectorSource
 from hippod.engine.operations.indexes import Metric
 
@@ -27,9 +27,9 @@ _STEP_ROWS_MAX: Final = 8_192
 
 
 class TrainedPart:
-    """Rows by slot over one ScaNN index, whose position i holds slot `slots[i]`."""
+    """Rows by slot over one index, whose position i holds slot `slots[i]`."""
 
-    def __init__(self, vectors: VectorSource, metric: Metric, index: ScannIndex, slots: Slots) -> None:
+    def __init__(self, vectors: VectorSource, metric: Metric, index: PointIndex, slots: Slots) -> None:
         """Slots may be -1 for positions whose rows are gone: they are deleted before this returns."""
         self._vectors = vectors
         self._metric = metric
@@ -57,7 +57,16 @@ class TrainedPart:
 
     @property
     def has_work(self) -> bool:
-        return bool(self.fresh_count or self.doomed_count)
+        return self.waiting_count > 0
+
+    @property
+    def waiting_count(self) -> int:
+        """Rows that `work` is there for."""
+        return self.fresh_count + self._deletable_count
+
+    @property
+    def _deletable_count(self) -> int:
+        return self.doomed_count if self._index.can_delete else 0
 
     def add(self, slots: Slots) -> None:
         """Rows to find from now on; those already held are ignored."""
@@ -82,21 +91,21 @@ class TrainedPart:
         self._doomed.append(doomed)
         self.doomed_count += len(doomed)
 
-    def search(self, queries: Vectors, k: int, leaves: int, reorder: int) -> tuple[Hits, bool]:
+    def search(self, queries: Vectors, k: int, effort: int, reorder: int) -> tuple[Hits, bool]:
         """The k best of each query, and whether some query got fewer although more live (ask elsewhere, exactly)."""
-        trained = self._search_trained(queries, k, leaves, reorder)
+        trained = self._search_trained(queries, k, effort, reorder)
         want = min(k, self.size)
-        while trained.counts.min() < want and leaves < self._index.leaves:
-            leaves = min(self._index.leaves, leaves * 4)
+        while trained.counts.min() < want and effort < self._index.effort_max:
+            effort = min(self._index.effort_max, effort * 4)
             lacking = np.flatnonzero(trained.counts < want)
-            more = self._search_trained(queries[lacking], k, leaves, reorder)
+            more = self._search_trained(queries[lacking], k, effort, reorder)
             trained.slots[lacking], trained.scores[lacking], trained.counts[lacking] = more
         hits = self._with_fresh(queries, k, trained) if self.fresh_count else trained
         return hits, bool(hits.counts.min() < min(k, self.size + self.fresh_count))
 
     def work(self, budget_s: float) -> None:
         """One step of absorbing or deleting that takes about `budget_s`."""
-        task = "delete" if self.doomed_count else "absorb"
+        task = "delete" if self._deletable_count else "absorb"
         rows = max(1, min(_STEP_ROWS_MAX, int(self._rates[task] * budget_s)))
         started = time.perf_counter()
         done = self._delete_some(rows) if task == "delete" else self._absorb_some(rows)
@@ -111,9 +120,9 @@ class TrainedPart:
         slots[self._is_doomed[slots]] = -1
         return slots
 
-    def _search_trained(self, queries: Vectors, k: int, leaves: int, reorder: int) -> Hits:
+    def _search_trained(self, queries: Vectors, k: int, effort: int, reorder: int) -> Hits:
         wide = min(k + (min(self.doomed_count, k + 16) if self.doomed_count else 0), max(1, self._size))
-        positions, scores, counts = self._index.search(queries, wide, leaves, max(reorder, wide))
+        positions, scores, counts = self._index.search(queries, wide, effort, max(reorder, wide))
         slots = self._slots[positions]
         if not self.doomed_count and wide == k:
             return Hits(slots, scores, counts)

@@ -122,7 +122,7 @@ class VectorIndex:
         self._check_searchable()
         generation = self._generations.current
         if generation is not None:
-            return self._submit(queries, k, self.spec.tuning(params, k, generation.leaves), None)
+            return self._submit(queries, k, self.spec.tuning(params, k, generation.recipe), None)
         self.spec.check_search(params, k)
         return self._submit(queries, k, None, None)
 
@@ -136,8 +136,7 @@ class VectorIndex:
         if generation is None:
             return IndexDescription(self.state, self._generations.why_exact(), 0, 0, 0)
         host = generation.host
-        engine = f"ScaNN: {generation.leaves} leaves, 4-bit codes, exact reordering"
-        return IndexDescription(self.state, engine, host.trained_rows, host.fresh_rows, host.memory_bytes())
+        return IndexDescription(self.state, generation.recipe.text(), host.trained_rows, host.fresh_rows, host.memory_bytes())
 
     def _check_active(self, what: str) -> None:
         if self.state is not IndexState.ACTIVE:
@@ -167,7 +166,7 @@ class VectorIndex:
         if (
             generation is not None
             and tuning is not None
-            and tuning.leaves < generation.leaves
+            and tuning.effort < generation.effort_max
             and search.fetch * _EXACT_SHARE <= self._rows.live_count
         ):
             generation.search(search, accepted=accepted)

@@ -1,0 +1,23 @@
+"""Recipe to index: which class builds and loads what. Used in hosts only; each engine loads its library when it is first asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hippod.engine.index.point_index import PointIndex
+from hippod.engine.index.recipe import Engine, Recipe
+from hippod.engine.index.scann_index import ScannIndex
+from hippod.engine.index.vectors import Vectors
+from hippod.engine.operations.indexes import Metric
+
+_CLASSES = {Engine.SCANN: ScannIndex}
+
+
+def train(recipe: Recipe, rows: Vectors, metric: Metric, threads: int) -> PointIndex:
+    """Build over rows (n, d), position i being row i; takes seconds to minutes."""
+    return _CLASSES[recipe.engine].train(recipe, rows, metric, threads)
+
+
+def load(recipe: Recipe, directory: Path, metric: Metric) -> PointIndex:
+    """An index written by `save`. The files must be known to be whole: engines do not check them."""
+    return _CLASSES[recipe.engine].load(recipe, directory, metric)
