@@ -32,7 +32,7 @@ from hippod.engine.recovery import recover
 from hippod.engine.store.row_store import RowStore
 from hippod.engine.table import Table
 from hippod.engine.writer import Writer
-from hippod.errors import ProcessExit, TableNotFound
+from hippod.errors import ProcessExit
 from hippod.wal.log import Log
 
 LOG_STALLED_S: Final = 5.0
@@ -132,9 +132,8 @@ class Engine:
         return self.tables[self.catalog.table(database, name).number]
 
     def current(self, table: Table) -> Table:
-        """`table` if it still exists; handlers call it after waiting."""
-        if self.tables.get(table.number) is not table:
-            raise TableNotFound(f"table {table.definition.name!r} was dropped meanwhile", table=table.definition.name)
+        """`table` if it still exists, else TableNotFound; handlers call it after waiting."""
+        table.require_existing()
         return table
 
     async def change_catalog(self, compute: Callable[[], Changes], deadline: float | None = None) -> None:
@@ -144,7 +143,9 @@ class Engine:
     def _catalog_changed(self, changes: Changes) -> None:
         self.catalog.apply(changes)
         for number in set(self.tables) - set(self.catalog.by_number):
-            self._keep(self._discard_table(self.tables.pop(number)))
+            dropped = self.tables.pop(number)
+            dropped.is_dropped = True
+            self._keep(self._discard_table(dropped))
         for number, definition in self.catalog.by_number.items():
             table = self.tables.get(number)
             if table is None:

@@ -46,8 +46,9 @@ def recover(directory: DataDirectory, options: EngineOptions, make_table: Callab
     catalog.load(store.load_catalog())
     tables = {number: make_table(definition) for number, definition in catalog.by_number.items()}
     for table in tables.values():
-        for tablet in table.tablets:
+        for tablet in table.tablets.values():
             tablet.restore(_stored_rows(store, table.number, tablet.number))
+        table.restore_keys()
     log = Log.open(directory.wal, directory.database_id, store.applied(), FileSystem())
     _Replay(store, catalog, tables, make_table, options.checkpoint_bytes).run(log)
     log.start()
@@ -61,7 +62,7 @@ def _remove_orphans(directory: DataDirectory, tables: dict[int, Table]) -> None:
         table.saved_index(index, tablet.number)
         for table in tables.values()
         for index in table.definition.indexes
-        for tablet in table.tablets
+        for tablet in table.tablets.values()
     }
     for found in directory.index.glob("*/*"):
         if found not in wanted:
@@ -133,6 +134,6 @@ class _Replay:
 
     def _apply_rows(self, effect: RowsEffect) -> None:
         table = self._tables.get(effect.table)
-        if table is None or effect.tablet >= len(table.tablets):
-            raise DamagedData(f"the log puts rows into table {effect.table}, which the catalog does not have")
-        table.tablets[effect.tablet].replay(effect.dead, effect.block)
+        if table is None or effect.tablet not in table.tablets:
+            raise DamagedData(f"the log changes tablet {effect.tablet} of table {effect.table}, which the catalog does not have")
+        table.replay(effect)

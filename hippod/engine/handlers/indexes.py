@@ -37,7 +37,7 @@ _ANSWER_BEFORE_S: Final = 0.25
 
 
 def index_info(table: Table, index: IndexDefinition) -> IndexInfo:
-    live = [tablet.indexes[index.name].describe() for tablet in table.tablets if index.name in tablet.indexes]
+    live = [tablet.indexes[index.name].describe() for tablet in table.tablets.values() if index.name in tablet.indexes]
     field = next(f for f in table.schema.fields if f.number == index.field)
     return IndexInfo(
         index=index.name,
@@ -69,7 +69,7 @@ async def create_index(engine: Engine, operation: CreateIndex, deadline: float |
 
 
 def _refuse_zero_vectors(table: Table, field: Field) -> None:
-    for tablet in table.tablets:
+    for tablet in table.tablets.values():
         columns = tablet.columns
         vectors = tablet.rows[field.number].vectors.view(columns.count)
         for start in range(0, columns.count, 16_384):
