@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -186,6 +187,7 @@ async def test_a_write_behind_the_drop_of_its_table_is_refused_and_never_logged(
     async with opened(tmp_path / "data") as engine:
         await make_books(engine)
         dropped = engine.submit(DropTable("books"), SHIVA)
+        await asyncio.sleep(0)  # Let it take its place in the queue.
         late = engine.submit(Insert("books", book_columns([1])), SHIVA)
         await dropped
         with pytest.raises(TableNotFound, match="dropped meanwhile"):
