@@ -8,9 +8,10 @@ sends them as they are, `rest_type` and `http_status` are their REST form.
     ├── BadRequest               the bytes or the shape of the request are wrong
     ├── Rejected                 well formed, but refused; nothing of it was applied
     │   ├── InvalidName, LimitExceeded, TypeMismatch, InvalidVector, FilterError
-    │   ├── NotFound             DatabaseNotFound, TableNotFound, FieldNotFound, IndexNotFound, JobNotFound
+    │   ├── NotFound             DatabaseNotFound, TableNotFound, AliasNotFound, FieldNotFound, IndexNotFound, TemplateNotFound,
+    │   │                        UserNotFound, JobNotFound
     │   ├── AlreadyExists
-    │   ├── WrongState           the object exists but cannot do this now
+    │   ├── WrongState           the object exists but cannot do this now: TableClosed
     │   └── StorageFull          the server is read-only until there is space again
     ├── AuthenticationFailed, PermissionDenied
     ├── RetryLater               overloaded or starting; the same call may succeed soon
@@ -82,12 +83,24 @@ class TableNotFound(NotFound):
     code, rest_type = "TABLE_NOT_FOUND", "table_not_found"
 
 
+class AliasNotFound(NotFound):
+    code, rest_type = "ALIAS_NOT_FOUND", "alias_not_found"
+
+
 class FieldNotFound(NotFound):
     code, rest_type, http_status = "FIELD_NOT_FOUND", "illegal_argument_exception", 400
 
 
 class IndexNotFound(NotFound):
     code, rest_type = "INDEX_NOT_FOUND", "index_not_found"
+
+
+class TemplateNotFound(NotFound):
+    code, rest_type = "TEMPLATE_NOT_FOUND", "template_not_found"
+
+
+class UserNotFound(NotFound):
+    code, rest_type = "USER_NOT_FOUND", "user_not_found"
 
 
 class JobNotFound(NotFound):
@@ -100,6 +113,10 @@ class AlreadyExists(Rejected):
 
 class WrongState(Rejected):
     code, rest_type, http_status = "WRONG_STATE", "illegal_state_exception", 409
+
+
+class TableClosed(WrongState):
+    code, rest_type, http_status = "TABLE_CLOSED", "table_closed", 400
 
 
 class StorageFull(Rejected):

@@ -4,9 +4,10 @@
     ├── BadRequest               the bytes or the shape of the request are wrong
     ├── Rejected                 well formed, but refused; nothing of it was applied
     │   ├── InvalidName, LimitExceeded, TypeMismatch, InvalidVector, FilterError
-    │   ├── NotFound             DatabaseNotFound, TableNotFound, FieldNotFound, IndexNotFound, JobNotFound
+    │   ├── NotFound             DatabaseNotFound, TableNotFound, AliasNotFound, FieldNotFound, IndexNotFound, TemplateNotFound,
+    │   │                        UserNotFound, JobNotFound
     │   ├── AlreadyExists
-    │   ├── WrongState           the object exists but cannot do this now
+    │   ├── WrongState           the object exists but cannot do this now: TableClosed
     │   └── StorageFull          the server is read-only until there is space again
     ├── AuthenticationFailed, PermissionDenied
     ├── RetryLater               overloaded or starting; the same call may succeed soon
@@ -85,12 +86,24 @@ class TableNotFound(NotFound):
     code = "TABLE_NOT_FOUND"
 
 
+class AliasNotFound(NotFound):
+    code = "ALIAS_NOT_FOUND"
+
+
 class FieldNotFound(NotFound):
     code = "FIELD_NOT_FOUND"
 
 
 class IndexNotFound(NotFound):
     code = "INDEX_NOT_FOUND"
+
+
+class TemplateNotFound(NotFound):
+    code = "TEMPLATE_NOT_FOUND"
+
+
+class UserNotFound(NotFound):
+    code = "USER_NOT_FOUND"
 
 
 class JobNotFound(NotFound):
@@ -103,6 +116,10 @@ class AlreadyExists(Rejected):
 
 class WrongState(Rejected):
     code = "WRONG_STATE"
+
+
+class TableClosed(WrongState):
+    code = "TABLE_CLOSED"
 
 
 class StorageFull(Rejected):

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +30,11 @@ from hippod.engine.options import EngineOptions
 from hippod.engine.rowblock import RowBlock, concat_blocks, select_rows, slice_block
 from hippod.engine.store.block_map import BLOCK_ROWS_MAX
 from hippod.engine.store.row_store import RowStore, StoreChanges
-from hippod.errors import HippodError, ProcessExit
+from hippod.errors import HippodError, ProcessExit, RetryLater
 from hippod.wal.log import AppliedPosition, BatchPosition, Log
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class Checkpointer:
         self._room = asyncio.Event()
         self._room.set()
         self._closing = False
+        self._flushes: list[tuple[int, asyncio.Future[None]]] = []
+        self._added_lsn = store.applied().lsn
         self.applied_lsn = store.applied().lsn
         self.failed: asyncio.Future[ProcessExit] = self._loop.create_future()
         self._task = self._loop.create_task(self._run())
@@ -155,6 +159,7 @@ class Checkpointer:
         """Take durable effects; event loop only."""
         entry = OverlayEntry.of(effects, position)
         self._entries.append(entry)
+        self._added_lsn = position.last_lsn
         self._bytes += entry.size_bytes
         self._records += len(effects)
         if self._records >= self._options.checkpoint_records or self._bytes >= self._options.checkpoint_bytes:
@@ -164,6 +169,19 @@ class Checkpointer:
 
     async def wait_for_room(self) -> None:
         await self._room.wait()
+
+    async def flush(self) -> None:
+        """Return when the store has all that was added up to now. Raises RetryLater if the disk fails first."""
+        if self.applied_lsn >= self._added_lsn:
+            return
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._flushes.append((self._added_lsn, done))
+        self._due.set()
+        await done
+
+    async def in_store_thread(self, work: Callable[[], _T]) -> _T:
+        """Run `work` between two checkpoints: nobody writes to the store meanwhile."""
+        return await self._loop.run_in_executor(self._thread, work)
 
     async def close(self) -> None:
         """Apply everything, then end the thread."""
@@ -205,12 +223,19 @@ class Checkpointer:
             return
         self.applied_lsn = applied.lsn
         self._applying_bytes = 0
+        for lsn, done in self._flushes:
+            if lsn <= applied.lsn and not done.done():
+                done.set_result(None)
+        self._flushes = [(lsn, done) for lsn, done in self._flushes if not done.done()]
         if self.overlay_bytes < self._options.overlay_bytes_max:
             self._room.set()
 
     def _stop(self, error: ProcessExit) -> None:
         self.failed.set_result(error)
         self._room.set()
+        for _, done in self._flushes:
+            if not done.done():
+                done.set_exception(RetryLater("the server is stopping after a disk failure"))
 
     def _apply_and_cut(self, entries: Sequence[OverlayEntry]) -> AppliedPosition:
         applied = apply_entries(self._store, entries)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,8 +28,10 @@ from hippod.engine.jobs import Job, Jobs
 from hippod.engine.operations import DEFAULT_DATABASE, Operation
 from hippod.engine.options import EngineOptions
 from hippod.engine.recovery import recover
+from hippod.engine.resident import ResidentTables, closed_error
 from hippod.engine.store.row_store import RowStore
 from hippod.engine.table import Table
+from hippod.engine.trash import Trash
 from hippod.engine.writer import Writer
 from hippod.errors import ProcessExit
 from hippod.wal.log import Log
@@ -59,6 +60,8 @@ class Engine:
         self.store: RowStore
         self.checkpointer: Checkpointer
         self.writer: Writer
+        self.resident: ResidentTables
+        self.trash: Trash
 
     @property
     def server_id(self) -> str:
@@ -90,9 +93,14 @@ class Engine:
         engine.log, engine.store = recovered.log, recovered.store
         engine.checkpointer = Checkpointer(options, recovered.store, recovered.log)
         engine.writer = Writer(options, recovered.log, engine.checkpointer, lambda: engine.has_space)
+        engine.resident = ResidentTables(
+            engine.tables, engine.catalog, engine.checkpointer, engine.store, engine.jobs, engine.make_table, directory.index
+        )
+        engine.trash = Trash(engine.catalog, options.trash_retention_s, engine.change_catalog)
         for failed in (engine.writer.failed, engine.checkpointer.failed):
             failed.add_done_callback(engine._fail_stop)
         engine._keep(engine._watch_space())
+        engine._keep(engine.trash.keep_emptying())
         await engine._first_documents(options.initial_password)
         for table in engine.tables.values():
             for index in table.definition.indexes:
@@ -127,14 +135,24 @@ class Engine:
         """The principal of a user, or AuthenticationFailed."""
         return await asyncio.to_thread(access.authenticate, self.catalog.users.get(user), password)
 
-    def table(self, database: str, name: str) -> Table:
-        """The open table, or DatabaseNotFound or TableNotFound."""
-        return self.tables[self.catalog.table(database, name).number]
+    def table(self, database: str, name: str, *, for_write: bool = False) -> Table:
+        """The open table that a name or an alias means, or DatabaseNotFound, TableNotFound, TableClosed, or WrongState for writes
+        through an alias without a write table."""
+        definition = self.catalog.resolve(database, name, for_write=for_write)
+        table = self.tables.get(definition.number)
+        if table is None:
+            raise closed_error(definition.name)
+        return table
 
     def current(self, table: Table) -> Table:
-        """`table` if it still exists, else TableNotFound; handlers call it after waiting."""
-        table.require_existing()
+        """`table` if it is still open, else TableNotFound or TableClosed; handlers call it after waiting."""
+        if table.retired is not None:
+            raise table.retired()
         return table
+
+    def row_count(self, definition: TableDefinition) -> int:
+        """Living rows of a table, open or not."""
+        return self.tables[definition.number].row_count if definition.closed is None else definition.closed.rows
 
     async def change_catalog(self, compute: Callable[[], Changes], deadline: float | None = None) -> None:
         """Make a catalog change durable and visible. `compute` runs in the writer thread against the published catalog."""
@@ -142,24 +160,7 @@ class Engine:
 
     def _catalog_changed(self, changes: Changes) -> None:
         self.catalog.apply(changes)
-        for number in set(self.tables) - set(self.catalog.by_number):
-            dropped = self.tables.pop(number)
-            dropped.is_dropped = True
-            self._keep(self._discard_table(dropped))
-        for number, definition in self.catalog.by_number.items():
-            table = self.tables.get(number)
-            if table is None:
-                self.tables[number] = self.make_table(definition)
-            else:
-                table.definition = definition
-
-    async def _discard_table(self, table: Table) -> None:
-        definition = table.definition
-        await self.jobs.cancel_of_table(definition.database, definition.name)
-        for index in table.live_indexes():
-            await index.close(save=False)
-        table.close()
-        await asyncio.to_thread(shutil.rmtree, table.index_dir, ignore_errors=True)
+        self.resident.adopt(changes)
 
     def _load_index(self, table: Table, index: IndexDefinition) -> None:
         """Bring an active index into memory in the background; searches are exact meanwhile."""
@@ -223,12 +224,10 @@ class Engine:
     async def close(self) -> None:
         """Finish waiting writes, apply everything to the store, save indexes, give everything back."""
         await self.jobs.close()
+        await self.resident.settle()
         await self.writer.close()
         await self.checkpointer.close()
-        for table in self.tables.values():
-            for index in table.live_indexes():
-                await index.close(save=True)
-            table.close()
+        await self.resident.close()
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

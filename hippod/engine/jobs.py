@@ -115,6 +115,12 @@ class Jobs:
         named = [j for j in self._jobs.values() if (j.database, j.table) == (database, table) and index in (None, j.index)]
         await self._stop(named)
 
+    def rename_table(self, database: str, table: str, new_name: str) -> None:
+        """Jobs of a table that was renamed go by its new name."""
+        for job in self._jobs.values():
+            if job.ended is None and (job.database, job.table) == (database, table):
+                job.table = new_name
+
     async def close(self) -> None:
         await self._stop(list(self._jobs.values()))
 

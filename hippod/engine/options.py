@@ -22,4 +22,5 @@ class EngineOptions:
     checkpoint_bytes: int = 64 << 20
     map_bytes: int = 1 << 40
     free_bytes_min: int = 512 << 20
+    trash_retention_s: float = 7 * 86_400.0
     index: IndexOptions = field(default_factory=IndexOptions)

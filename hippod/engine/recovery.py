@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from hippod.engine.catalog import Catalog, TableDefinition
+from hippod.engine.catalog.documents import TABLE, table_number
 from hippod.engine.checkpoint import OverlayEntry, apply_entries
 from hippod.engine.directory import DataDirectory
 from hippod.engine.effects import CatalogEffect, Effect, RowsEffect, decode_effect
@@ -44,28 +45,33 @@ def recover(directory: DataDirectory, options: EngineOptions, make_table: Callab
     store = RowStore.open(directory.lmdb, options.map_bytes, directory.database_id)
     catalog = Catalog()
     catalog.load(store.load_catalog())
-    tables = {number: make_table(definition) for number, definition in catalog.by_number.items()}
-    for table in tables.values():
-        for tablet in table.tablets.values():
-            tablet.restore(_stored_rows(store, table.number, tablet.number))
-        table.restore_keys()
+    tables = {
+        number: restore_table(store, make_table(definition))
+        for number, definition in catalog.by_number.items()
+        if definition.closed is None
+    }
     log = Log.open(directory.wal, directory.database_id, store.applied(), FileSystem())
     _Replay(store, catalog, tables, make_table, options.checkpoint_bytes).run(log)
     log.start()
-    _remove_orphans(directory, tables)
+    _remove_orphans(directory, catalog)
     return Recovered(store, log, catalog, tables)
 
 
-def _remove_orphans(directory: DataDirectory, tables: dict[int, Table]) -> None:
+def restore_table(store: RowStore, table: Table) -> Table:
+    """The table, with the rows that the store has for it. Raises DamagedData."""
+    for tablet in table.tablets:
+        tablet.restore(_stored_rows(store, table.number, tablet.number))
+    return table
+
+
+def _remove_orphans(directory: DataDirectory, catalog: Catalog) -> None:
     """Saved indexes that a crash kept from being removed with their table or definition."""
-    wanted = {
-        table.saved_index(index, tablet.number)
-        for table in tables.values()
-        for index in table.definition.indexes
-        for tablet in table.tablets.values()
-    }
+    wanted = {(str(number), str(index.number)) for number, table in catalog.by_number.items() for index in table.indexes}
     for found in directory.index.glob("*/*"):
-        if found not in wanted:
+        if (found.parent.name, found.name.partition("-")[0]) not in wanted:
+            shutil.rmtree(found, ignore_errors=True)
+    for found in directory.index.glob("*"):
+        if not found.name.isdecimal() or int(found.name) not in catalog.by_number:
             shutil.rmtree(found, ignore_errors=True)
 
 
@@ -117,23 +123,36 @@ class _Replay:
                 entries, size = [], 0
         if entries:
             log.cut(apply_entries(self._store, entries))
+        for number, table in list(self._tables.items()):
+            if table.definition.closed is not None:
+                self._tables.pop(number).close()
         if batches:
             _log.info("replayed %d batches of the log, up to LSN %d", batches, log.last.last_lsn)
 
     def _apply(self, effect: Effect) -> None:
         if isinstance(effect, CatalogEffect):
             self._catalog.apply(effect.changes)
-            for number in set(self._tables) - set(self._catalog.by_number):
-                self._tables.pop(number).close()
-            for number, definition in self._catalog.by_number.items():
-                if number not in self._tables:
-                    self._tables[number] = self._make_table(definition)
-                self._tables[number].definition = definition
+            for key, _ in effect.changes:
+                if key.startswith(TABLE):
+                    self._follow(table_number(key))
             return
         self._apply_rows(effect)
 
+    def _follow(self, number: int) -> None:
+        """Have the table in memory if it is open, and keep it if it was closed: the rows of its last writes may not be in the store yet."""
+        definition = self._catalog.by_number.get(number)
+        table = self._tables.get(number)
+        if definition is None:
+            if table is not None:
+                self._tables.pop(number).close()
+        elif table is not None:
+            table.adopt(definition)
+        elif definition.closed is None:
+            # New, or it was closed before the replay began: then the store has all of its rows.
+            self._tables[number] = restore_table(self._store, self._make_table(definition))
+
     def _apply_rows(self, effect: RowsEffect) -> None:
         table = self._tables.get(effect.table)
-        if table is None or effect.tablet not in table.tablets:
-            raise DamagedData(f"the log changes tablet {effect.tablet} of table {effect.table}, which the catalog does not have")
-        table.replay(effect)
+        if table is None or effect.tablet >= len(table.tablets):
+            raise DamagedData(f"the log puts rows into table {effect.table}, which the catalog does not have")
+        table.tablets[effect.tablet].replay(effect.dead, effect.block)

@@ -9,19 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from hippod.engine.catalog.documents import COUNTER, DATABASE, TABLE, USER, TableDefinition, User, decode_document, table_number
-from hippod.errors import DamagedData, DatabaseNotFound, TableNotFound
+from hippod.engine.catalog.documents import (
+    ALIAS,
+    COUNTER,
+    DATABASE,
+    TABLE,
+    USER,
+    Alias,
+    TableDefinition,
+    User,
+    decode_document,
+    table_number,
+)
+from hippod.errors import DamagedData, DatabaseNotFound, Rejected, TableNotFound, WrongState
 
 
 class Catalog:
-    """All definitions. `apply` is the only way in."""
+    """All definitions. `apply` is the only way in. `tables` has those by name that are not in the trash, `by_number` has all."""
 
     def __init__(self) -> None:
         self.databases: set[str] = set()
         self.tables: dict[tuple[str, str], TableDefinition] = {}
         self.by_number: dict[int, TableDefinition] = {}
+        self.aliases: dict[tuple[str, str], Alias] = {}
         self.users: dict[str, User] = {}
         self.next_table = 1
+        self.running_s = 0
 
     def apply(self, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Put and delete documents. Raises DamagedData for one that this version cannot have written."""
@@ -29,6 +42,8 @@ class Catalog:
             kind, name = key[:2], key[2:].decode()
             if kind == TABLE:
                 self._apply_table(key, value)
+            elif kind == ALIAS:
+                self._apply_alias(key, value)
             elif kind == DATABASE:
                 self.databases.add(name) if value is not None else self.databases.discard(name)
             elif kind == USER:
@@ -36,18 +51,35 @@ class Catalog:
                     self.users.pop(name, None)
                 else:
                     self.users[name] = decode_document(key, value, User)
-            elif key == COUNTER + b"table" and value is not None:
-                self.next_table = max(self.next_table, decode_document(key, value, int))
+            elif kind == COUNTER and value is not None:
+                self._apply_counter(key, decode_document(key, value, int))
             else:
-                raise DamagedData(f"catalog document {key!r} is of a kind that this version does not know: use the version that wrote it")
+                raise _unknown(key)
 
     def _apply_table(self, key: bytes, value: bytes | None) -> None:
         before = self.by_number.pop(table_number(key), None)
-        if before is not None:
+        if before is not None and before.dropped is None:
             del self.tables[before.database, before.name]
         if value is not None:
             table = decode_document(key, value, TableDefinition)
-            self.by_number[table.number] = self.tables[table.database, table.name] = table
+            self.by_number[table.number] = table
+            if table.dropped is None:
+                self.tables[table.database, table.name] = table
+
+    def _apply_alias(self, key: bytes, value: bytes | None) -> None:
+        database, _, name = key.removeprefix(ALIAS).decode().partition("/")
+        if value is None:
+            self.aliases.pop((database, name), None)
+        else:
+            self.aliases[database, name] = decode_document(key, value, Alias)
+
+    def _apply_counter(self, key: bytes, value: int) -> None:
+        if key == COUNTER + b"table":
+            self.next_table = max(self.next_table, value)
+        elif key == COUNTER + b"running_s":
+            self.running_s = max(self.running_s, value)
+        else:
+            raise _unknown(key)
 
     def load(self, documents: Mapping[bytes, bytes]) -> None:
         self.apply(documents.items())
@@ -57,17 +89,51 @@ class Catalog:
             raise DatabaseNotFound(f"no database {name[:128]!r}", database=name[:128])
 
     def table(self, database: str, name: str) -> TableDefinition:
-        """The table, or DatabaseNotFound or TableNotFound."""
+        """The table of that very name, not in the trash; or DatabaseNotFound or TableNotFound; Rejected for an alias."""
         table = self.tables.get((database, name))
         if table is None:
             self.require_database(database)
-            raise TableNotFound(
-                f"table {name[:128]} not exist in database {database}, get table id from database failed",
-                table=name[:128],
-                database=database,
-            )
+            if (database, name) in self.aliases:
+                raise Rejected(f"{name!r} is an alias: this operation takes the name of a table", table=name)
+            raise _no_table(database, name)
         return table
 
+    def resolve(self, database: str, name: str, *, for_write: bool = False) -> TableDefinition:
+        """The table that a table's name or an alias means. Raises DatabaseNotFound, TableNotFound, or WrongState where an alias has
+        several tables and none that takes writes."""
+        table = self.tables.get((database, name))
+        if table is not None:
+            return table
+        alias = self.aliases.get((database, name))
+        if alias is None:
+            self.require_database(database)
+            raise _no_table(database, name)
+        if not for_write or len(alias.tables) == 1:
+            return self.by_number[alias.tables[0]]
+        if alias.write_table is None:
+            raise WrongState(f"alias {name!r} has {len(alias.tables)} tables and none of them is its write table", alias=name)
+        return self.by_number[alias.write_table]
+
     def tables_of(self, database: str) -> Iterator[TableDefinition]:
+        """The tables of a database by name, without those in the trash."""
         self.require_database(database)
         return (t for _, t in sorted(self.tables.items()) if t.database == database)
+
+    def aliases_of(self, table: TableDefinition) -> list[Alias]:
+        """The aliases that lead to a table, by name."""
+        found = [a for a in self.aliases.values() if table.number in a.tables]
+        return sorted(found, key=lambda alias: alias.name)
+
+    def trash(self) -> Iterator[TableDefinition]:
+        """The tables in the trash of all databases."""
+        return (t for t in self.by_number.values() if t.dropped is not None)
+
+
+def _no_table(database: str, name: str) -> TableNotFound:
+    return TableNotFound(
+        f"table {name[:128]} not exist in database {database}, get table id from database failed", table=name[:128], database=database
+    )
+
+
+def _unknown(key: bytes) -> DamagedData:
+    return DamagedData(f"catalog document {key!r} is of a kind that this version does not know: use the version that wrote it")

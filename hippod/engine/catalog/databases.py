@@ -6,6 +6,7 @@ from typing import Final
 
 from hippod.engine.catalog.catalog import Catalog
 from hippod.engine.catalog.documents import DATABASE, Changes
+from hippod.engine.catalog.tables import purge_table
 from hippod.engine.operations import DEFAULT_DATABASE
 from hippod.engine.schema import check_name
 from hippod.errors import AlreadyExists, LimitExceeded, Rejected
@@ -23,10 +24,12 @@ def create_database(catalog: Catalog, name: str) -> Changes:
 
 
 def drop_database(catalog: Catalog, name: str) -> Changes:
+    """Its trash goes with it."""
     catalog.require_database(name)
     if name == DEFAULT_DATABASE:
         raise Rejected("the default database cannot be dropped", database=name)
     tables = [t.name for t in catalog.tables_of(name)]
     if tables:
         raise Rejected(f"database {name!r} still has {len(tables)} tables, such as {tables[0]!r}: drop them first", database=name)
-    return ((DATABASE + name.encode(), None),)
+    trash = (change for table in catalog.trash() if table.database == name for change in purge_table(catalog, table))
+    return (*trash, (DATABASE + name.encode(), None))

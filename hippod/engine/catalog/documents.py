@@ -1,8 +1,9 @@
 """The documents of the catalog: small values, each put or deleted whole, as they are logged and stored (msgpack).
 
-    c/<counter name>          an int; `c/table` is the next table number
+    a/<database>/<alias>      Alias
+    c/<counter name>          an int: `c/table` is the next table number, `c/running_s` how long the server has run (see `trash`)
     d/<database>              empty
-    t/<table number, 8 hex>   TableDefinition, with its indexes
+    t/<table number, 8 hex>   TableDefinition, with its indexes; also of tables in the trash
     u/<user>                  User
 
 A document of a kind or with a field that this version does not know was written by a newer one: reading it is refused, because ignoring
@@ -21,6 +22,7 @@ from hippod.errors import DamagedData, IndexNotFound
 
 Changes = tuple[tuple[bytes, bytes | None], ...]
 
+ALIAS: Final = b"a/"
 COUNTER: Final = b"c/"
 DATABASE: Final = b"d/"
 TABLE: Final = b"t/"
@@ -46,8 +48,24 @@ class IndexDefinition(Document, frozen=True):
     released: bool = False
 
 
+class Closed(Document, frozen=True):
+    """A table whose rows are not in memory; it had `rows` when it was closed, and nobody can write to it since."""
+
+    rows: int
+
+
+class Dropped(Document, frozen=True):
+    """A table in the trash: dropped `at` (seconds since the epoch, for people), when the server had run for `running_s` in all."""
+
+    at: float
+    running_s: int
+
+
 class TableDefinition(Document, frozen=True):
-    """`number` names the table on disk and never comes back; `id` is its public identity (32 hex digits)."""
+    """`number` names the table on disk and never comes back; `id` is its public identity (32 hex digits) and survives renames.
+
+    A table in the trash is closed as well.
+    """
 
     number: int
     id: str
@@ -58,6 +76,8 @@ class TableDefinition(Document, frozen=True):
     created: float
     indexes: tuple[IndexDefinition, ...] = ()
     next_index_number: int = 1
+    closed: Closed | None = None
+    dropped: Dropped | None = None
 
     def index(self, name: str) -> IndexDefinition:
         for index in self.indexes:
@@ -68,6 +88,15 @@ class TableDefinition(Document, frozen=True):
     def with_index(self, index: IndexDefinition) -> TableDefinition:
         """This table with `index` in the place of the one of the same name."""
         return msgspec.structs.replace(self, indexes=tuple(index if i.name == index.name else i for i in self.indexes))
+
+
+class Alias(Document, frozen=True):
+    """Another name for `tables` (numbers, in the order in which they were added): reads go to the first, writes to `write_table`."""
+
+    database: str
+    name: str
+    tables: tuple[int, ...]
+    write_table: int | None = None
 
 
 class User(Document, frozen=True):
@@ -102,6 +131,23 @@ def put_table(table: TableDefinition) -> tuple[bytes, bytes]:
 
 def delete_table(table: TableDefinition) -> tuple[bytes, None]:
     return table_key(table.number), None
+
+
+def put_alias(alias: Alias) -> tuple[bytes, bytes]:
+    return alias_key(alias.database, alias.name), msgspec.msgpack.encode(alias)
+
+
+def delete_alias(alias: Alias) -> tuple[bytes, None]:
+    return alias_key(alias.database, alias.name), None
+
+
+def alias_key(database: str, name: str) -> bytes:
+    """Names have no slash, so no two aliases have one key."""
+    return ALIAS + f"{database}/{name}".encode()
+
+
+def put_counter(name: str, value: int) -> tuple[bytes, bytes]:
+    return COUNTER + name.encode(), msgspec.msgpack.encode(value)
 
 
 def put_user(user: User) -> tuple[bytes, bytes]:

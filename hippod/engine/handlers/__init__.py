@@ -6,16 +6,26 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hippod.engine import operations as ops
-from hippod.engine.handlers import databases, indexes, jobs, queries, rows, status, tables
+from hippod.engine.handlers import aliases, databases, indexes, jobs, queries, rows, status, tables
 
 HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any]]] = {
     ops.CreateDatabase: databases.create_database,
     ops.DropDatabase: databases.drop_database,
     ops.ListDatabases: databases.list_databases,
     ops.CreateTable: tables.create_table,
+    ops.RenameTable: tables.rename_table,
     ops.DropTable: tables.drop_table,
+    ops.RestoreTable: tables.restore_table,
+    ops.PurgeTable: tables.purge_table,
+    ops.ListTrash: tables.list_trash,
+    ops.CloseTables: tables.close_tables,
+    ops.OpenTables: tables.open_tables,
     ops.DescribeTable: tables.describe_table,
+    ops.DescribeTables: tables.describe_tables,
     ops.ListTables: tables.list_tables,
+    ops.ChangeAliases: aliases.change_aliases,
+    ops.DropAlias: aliases.drop_alias,
+    ops.ListAliases: aliases.list_aliases,
     ops.Insert: rows.write_rows,
     ops.Update: rows.write_rows,
     ops.Upsert: rows.write_rows,

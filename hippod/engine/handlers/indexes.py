@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from hippod.engine.catalog import Changes, IndexDefinition, indexes, put_table
+from hippod.engine.catalog import Changes, IndexDefinition, TableDefinition, indexes, put_table
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.jobs import Job
 from hippod.engine.operations import (
@@ -18,6 +18,7 @@ from hippod.engine.operations import (
     DropIndex,
     IndexInfo,
     IndexList,
+    IndexState,
     JobInfo,
     ListIndexes,
     LoadIndex,
@@ -36,16 +37,20 @@ if TYPE_CHECKING:
 _ANSWER_BEFORE_S: Final = 0.25
 
 
-def index_info(table: Table, index: IndexDefinition) -> IndexInfo:
-    live = [tablet.indexes[index.name].describe() for tablet in table.tablets.values() if index.name in tablet.indexes]
-    field = next(f for f in table.schema.fields if f.number == index.field)
+def index_info(engine: Engine, definition: TableDefinition, index: IndexDefinition) -> IndexInfo:
+    """Of an open table, or of a closed one, whose indexes are not in memory."""
+    table = engine.tables.get(definition.number)
+    tablets = () if table is None else table.tablets
+    live = [tablet.indexes[index.name].describe() for tablet in tablets if index.name in tablet.indexes]
+    field = next(f for f in definition.schema.fields if f.number == index.field)
+    resting = IndexState.RELEASED if index.released else IndexState.CREATED
     return IndexInfo(
         index=index.name,
         field=field.name,
         type=index.type.value,
         metric=index.metric.value,
         params=index.params,
-        state=table.state_of(index).value,
+        state=(resting if table is None else table.state_of(index)).value,
         engine=", ".join(sorted({d.engine for d in live})) or "none",
         vectors=sum(d.vectors for d in live),
         fresh=sum(d.fresh for d in live),
@@ -69,7 +74,7 @@ async def create_index(engine: Engine, operation: CreateIndex, deadline: float |
 
 
 def _refuse_zero_vectors(table: Table, field: Field) -> None:
-    for tablet in table.tablets.values():
+    for tablet in table.tablets:
         columns = tablet.columns
         vectors = tablet.rows[field.number].vectors.view(columns.count)
         for start in range(0, columns.count, 16_384):
@@ -148,8 +153,8 @@ async def drop_index(engine: Engine, operation: DropIndex, deadline: float | Non
 
 
 def list_indexes(engine: Engine, operation: ListIndexes, _deadline: float | None) -> IndexList:
-    table = engine.table(operation.database, operation.table)
-    return IndexList([index_info(table, index) for index in table.definition.indexes])
+    definition = engine.catalog.resolve(operation.database, operation.table)
+    return IndexList([index_info(engine, definition, index) for index in definition.indexes])
 
 
 def _find(engine: Engine, operation: Any) -> tuple[Table, IndexDefinition]:

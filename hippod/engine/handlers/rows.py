@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hippod.engine.addresses import gather
+from hippod.engine.arrays import take_values
 from hippod.engine.effects import column_bytes
 from hippod.engine.normalize import normalize_keys
 from hippod.engine.operations import Delete, DeleteByQuery, Get, GetResult, Insert, Result, Update, Upsert, WriteResult
 from hippod.engine.operations.rows import GET_ROWS_MAX
-from hippod.engine.row_writes import prepare_delete_by_query
+from hippod.engine.row_writes import TableChange, prepare_delete_by_query
+from hippod.engine.search import gather_from
 from hippod.engine.table import Table
-from hippod.engine.table_change import TableChange
 from hippod.engine.write_queue import Commit
 from hippod.errors import Rejected
 
@@ -27,7 +27,7 @@ _CELLS_ON_LOOP_MAX: Final = 4_096
 
 
 def write_rows(engine: Engine, operation: Insert | Update | Upsert | Delete, deadline: float | None) -> asyncio.Future[Result]:
-    table = engine.table(operation.database, operation.table)
+    table = engine.table(operation.database, operation.table, for_write=True)
     columns = [operation.keys] if isinstance(operation, Delete) else operation.columns
     if not columns:
         raise Rejected("the request has no columns")
@@ -51,7 +51,7 @@ async def delete_by_query(engine: Engine, operation: DeleteByQuery, deadline: fl
     """Up to a million rows go in one batch; more go in several, each whole."""
     if not operation.filter.strip():
         raise Rejected("delete_by_query needs a filter; to remove all rows drop the table")
-    table = engine.table(operation.database, operation.table)
+    table = engine.table(operation.database, operation.table, for_write=True)
     table.filter(operation.filter)
     total = 0
     while True:
@@ -65,12 +65,15 @@ def get(engine: Engine, operation: Get, _deadline: float | None) -> GetResult | 
     table = engine.table(operation.database, operation.table)
     fields = table.output_fields(operation.output_fields, table.schema.fields)
     keys = normalize_keys(table.schema, operation.keys, GET_ROWS_MAX)
-    addresses = table.keys.lookup(keys)
-    found = np.flatnonzero(addresses >= 0)
-    tablets = table.tablets
+    route = table.route(keys)
+    slots = np.full(len(keys), -1, np.int64)
+    for number, tablet in enumerate(table.tablets):
+        mine = np.flatnonzero(route == number)
+        slots[mine] = tablet.lookup(take_values(keys, mine))
+    found = np.flatnonzero(slots >= 0)
 
-    def gather_found() -> GetResult:
-        return GetResult(gather(tablets, fields, addresses[found]), found.astype(np.int32))
+    def gather() -> GetResult:
+        return GetResult(gather_from(table.tablets, fields, route[found], slots[found]), found.astype(np.int32))
 
     cells = len(found) * sum(f.dimension or 1 for f in fields)
-    return gather_found() if cells <= _CELLS_ON_LOOP_MAX else engine.pool.run(gather_found)
+    return gather() if cells <= _CELLS_ON_LOOP_MAX else engine.pool.run(gather)

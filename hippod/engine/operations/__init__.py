@@ -1,5 +1,6 @@
 """Every thing the server can do: one typed request with one typed result, one file a noun. `AnyOperation` is the union of all."""
 
+from hippod.engine.operations.aliases import AddAlias, AliasInfo, AliasList, ChangeAliases, DropAlias, ListAliases, RemoveAlias
 from hippod.engine.operations.base import DEFAULT_DATABASE, Done, Operation, Result
 from hippod.engine.operations.databases import CreateDatabase, DatabaseList, DropDatabase, ListDatabases
 from hippod.engine.operations.indexes import (
@@ -20,16 +21,43 @@ from hippod.engine.operations.jobs import CancelJob, GetJob, JobInfo, JobList, J
 from hippod.engine.operations.queries import Count, CountResult, Query, QueryResult, Search, SearchResult
 from hippod.engine.operations.rows import Delete, DeleteByQuery, Get, GetResult, Insert, RowFailure, Update, Upsert, WriteResult
 from hippod.engine.operations.status import GetStatus, StatusInfo
-from hippod.engine.operations.tables import CreateTable, DescribeTable, DropTable, ListTables, TableInfo, TableList
+from hippod.engine.operations.tables import (
+    CloseTables,
+    CreateTable,
+    DescribeTable,
+    DescribeTables,
+    DropTable,
+    ListTables,
+    ListTrash,
+    OpenTables,
+    PurgeTable,
+    RenameTable,
+    RestoreTable,
+    TableInfo,
+    TableInfos,
+    TableList,
+    TrashedTable,
+    TrashList,
+)
 
 AnyOperation = (
     CreateDatabase
     | DropDatabase
     | ListDatabases
     | CreateTable
+    | RenameTable
     | DropTable
+    | RestoreTable
+    | PurgeTable
+    | ListTrash
+    | CloseTables
+    | OpenTables
     | DescribeTable
+    | DescribeTables
     | ListTables
+    | ChangeAliases
+    | DropAlias
+    | ListAliases
     | Insert
     | Update
     | Upsert
@@ -55,8 +83,13 @@ AnyOperation = (
 __all__ = [
     "DEFAULT_DATABASE",
     "ActivateIndex",
+    "AddAlias",
+    "AliasInfo",
+    "AliasList",
     "AnyOperation",
     "CancelJob",
+    "ChangeAliases",
+    "CloseTables",
     "Count",
     "CountResult",
     "CreateDatabase",
@@ -66,7 +99,9 @@ __all__ = [
     "Delete",
     "DeleteByQuery",
     "DescribeTable",
+    "DescribeTables",
     "Done",
+    "DropAlias",
     "DropDatabase",
     "DropIndex",
     "DropTable",
@@ -82,24 +117,34 @@ __all__ = [
     "JobInfo",
     "JobList",
     "JobStatus",
+    "ListAliases",
     "ListDatabases",
     "ListIndexes",
     "ListJobs",
     "ListTables",
+    "ListTrash",
     "LoadIndex",
     "Metric",
+    "OpenTables",
     "Operation",
+    "PurgeTable",
     "Query",
     "QueryResult",
     "RebuildIndex",
     "ReleaseIndex",
+    "RemoveAlias",
+    "RenameTable",
+    "RestoreTable",
     "Result",
     "RowFailure",
     "Search",
     "SearchResult",
     "StatusInfo",
     "TableInfo",
+    "TableInfos",
     "TableList",
+    "TrashList",
+    "TrashedTable",
     "Update",
     "Upsert",
     "WriteResult",

@@ -10,7 +10,7 @@ class CreateDatabase(Operation, frozen=True, tag="create_database"):
 
 
 class DropDatabase(Operation, frozen=True, tag="drop_database"):
-    """Refused while the database has tables, and always for `default`."""
+    """Refused while the database has tables, and always for `default`; what is in its trash is purged."""
 
     database: str
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +35,13 @@ BOOKS = Schema(
 
 def options(path: Path, **changes: Any) -> EngineOptions:
     return EngineOptions(data_dir=path, free_bytes_min=0, index=IndexOptions(train_rows_min=1_000_000), **changes)
+
+
+def crash_copy(path: Path) -> Path:
+    """What a crash of now would leave of the directory of an engine that runs, as a directory of its own."""
+    copy = path.with_name(f"{path.name}-crashed-{len(list(path.parent.iterdir()))}")
+    shutil.copytree(path, copy, ignore=shutil.ignore_patterns("vectors"))
+    return copy
 
 
 @asynccontextmanager
