@@ -196,7 +196,8 @@ class Client:
         """The `k` nearest rows (1 to 10,000) of each query vector: `vectors` is (queries, dimension), or (dimension,) for one.
 
         `filter` restricts the rows; fewer than k come back only if fewer match. `field` may be left out if the table has one vector
-        field; `index` names one of several. `params`: nprobe (leaves to visit) and reorder (candidates scored exactly).
+        field; `index` names one of several. `params`: nprobe (leaves to visit) and reorder (candidates scored
+        exactly) of partitioned indexes, ef_search of graphs.
         `output_fields` come beside the primary key. Raises InvalidVector, FilterError, IndexNotFound, WrongState (no active index),
         LimitExceeded or RetryLater.
         """
@@ -214,9 +215,11 @@ class Client:
         params: Mapping[str, Any] | None = None,
         timeout: Timeout = DEFAULT,
     ) -> None:
-        """Define an index on a vector field; `activate_index` builds it. `type`: FLAT (exact) or IVF_FLAT; `metric`: l2, ip or cosine.
+        """Define an index on a vector field; `activate_index` builds it. `metric`: l2, ip or cosine.
 
-        `params` of IVF_FLAT: nlist (leaves), nprobe and reorder (defaults of searches). Raises Rejected, AlreadyExists, FieldNotFound.
+        `type`: FLAT (exact), IVF_FLAT, IVF_SQ, IVF_PQ, IVF_PQ_FS, HNSW or ANNOY. `params` of the IVF types: nlist (leaves), nprobe and
+        reorder (defaults of searches), m (IVF_PQ, IVF_PQ_FS), nbits (IVF_PQ), sq_type (IVF_SQ), index_slow_refine (IVF_SQ, IVF_PQ); of
+        the graphs: M, ef_construction, ef_search. Raises Rejected, AlreadyExists, FieldNotFound.
         """
         await self._call(requests.create_index(self.database, table, index, field, type, metric, params), timeout)
 

@@ -121,7 +121,7 @@ class GenerationBuilder:
 
 
 def _definition(spec: IndexSpec) -> Definition:
-    return Definition(spec.type, spec.metric, spec.dimension, spec.nlist)
+    return Definition(spec.type, spec.metric, spec.dimension)
 
 
 def _slots_of(row_ids: Slots, wanted: Slots) -> Slots:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hippod.engine.index.faiss_index import FaissIndex
 from hippod.engine.index.point_index import PointIndex
 from hippod.engine.index.recipe import Engine, Recipe
 from hippod.engine.index.scann_index import ScannIndex
 from hippod.engine.index.vectors import Vectors
 from hippod.engine.operations.indexes import Metric
 
-_CLASSES = {Engine.SCANN: ScannIndex}
+_CLASSES: dict[Engine, type[ScannIndex | FaissIndex]] = {Engine.SCANN: ScannIndex, Engine.FAISS: FaissIndex}
 
 
 def train(recipe: Recipe, rows: Vectors, metric: Metric, threads: int) -> PointIndex:

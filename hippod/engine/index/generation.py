@@ -49,7 +49,6 @@ class Generation:
     ) -> None:
         self.host = host
         self.recipe = recipe
-        self.effort_max = recipe.leaves
         self.trained_rows = trained_rows
         self.removed_rows = 0
         self.changed_rows = 0
@@ -69,6 +68,11 @@ class Generation:
         )
         host.on_found = self._found
         host.on_lost = self._lost
+
+    @property
+    def effort_max(self) -> int:
+        """From this effort on, exact search is the better way."""
+        return self.recipe.effort_max(self.trained_rows)
 
     async def catch_up(self, rows: RowSource, pool: SearchPool, positions: Slots) -> None:
         """Tell the host, which holds the slots `positions` (-1: none), of all between them and now, and of every change

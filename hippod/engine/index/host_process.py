@@ -71,7 +71,7 @@ class HostProcess(asyncio.Protocol):
         host = cls()
         try:
             with theirs:
-                environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+                environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
                 command = [sys.executable, "-P", "-m", "hippod.engine.index.host", str(theirs.fileno()), str(os.getpid())]
                 host._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own module; vfork and exec take about a millisecond
                     command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), env=environment

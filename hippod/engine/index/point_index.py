@@ -50,12 +50,16 @@ class PointIndex(Protocol):
         """Whether `delete` may be called."""
 
     @property
+    def is_exact(self) -> bool:
+        """Whether the scores found are exact. Else TrainedPart asks for as many candidates as it reorders and scores them itself."""
+
+    @property
     def effort_max(self) -> int:
         """At this effort a search sees everything it can."""
 
     def search(self, queries: Vectors, k: int, effort: int, reorder: int) -> Candidates:
         """The k best of each query (nq, d). `effort`: leaves to visit, or the length of a graph's candidate list. `reorder`, at
-        least k: candidates to score by their exact distance, so that the scores are exact."""
+        least k: candidates that an index with floats of its own scores by them, where codes come first."""
 
     def append(self, rows: Vectors) -> None:
         """Add points at positions size.. ."""

@@ -5,28 +5,82 @@ from __future__ import annotations
 import enum
 import importlib.util
 from functools import cache
+from typing import Final
 
 import msgspec
 
 from hippod.engine.operations.indexes import IndexType
+
+# At an effort of this share of the rows a graph walks further than an exact search does.
+_GRAPH_EFFORT_SHARE: Final = 8
 
 
 class Engine(enum.StrEnum):
     """The outside libraries that trained indexes are built on."""
 
     SCANN = "scann"
+    FAISS = "faiss"
+
+
+class ScalarCode(enum.StrEnum):
+    """How IVF_SQ stores a component: 4, 6 or 8 bits between the least and the greatest seen in training, or a short float."""
+
+    SQ4 = "SQ4"
+    SQ6 = "SQ6"
+    SQ8 = "SQ8"
+    FP16 = "FP16"
+    BF16 = "BF16"
 
 
 class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`type` is what is built. `leaves`: partitions of the rows, a search visits some of them."""
+    """How one index is built.
+
+    type: what is built, never AUTO; ANNOY is built as the graph of HNSW
+    leaves: partitions of the rows, of which a search visits some; 0 for a graph
+    subspaces, nbits: codes of IVF_PQ and IVF_PQ_FS: so many parts of a vector, each coded in so many bits
+    scalar_code: code of IVF_SQ
+    links, ef_construction: of a graph: neighbours a row is linked to (twice as many on the lowest level), candidates looked at for them
+    spills: every row is in two leaves (SOAR)
+    """
 
     engine: Engine
     type: IndexType
-    leaves: int
+    leaves: int = 0
+    subspaces: int = 0
+    nbits: int = 0
+    scalar_code: ScalarCode | None = None
+    links: int = 0
+    ef_construction: int = 0
+    spills: bool = False
+
+    @property
+    def is_graph(self) -> bool:
+        return self.links > 0
+
+    @property
+    def can_delete(self) -> bool:
+        """Whether what is built can forget rows; else it only grows and its dead are masked until it is built anew."""
+        return self.engine is Engine.SCANN and not self.spills
+
+    def effort_max(self, rows: int) -> int:
+        """From this effort on, an exact search over so many rows is the better way."""
+        return max(1, rows // _GRAPH_EFFORT_SHARE) if self.is_graph else self.leaves
 
     def text(self) -> str:
         """For people: what answers."""
-        return f"ScaNN: {self.leaves} leaves, 4-bit codes, exact reordering"
+        name = {Engine.SCANN: "ScaNN", Engine.FAISS: "faiss"}[self.engine]
+        if self.is_graph:
+            serves = " that serves ANNOY" if self.type is IndexType.ANNOY else ""
+            return f"{name}: HNSW graph{serves}, M {self.links}, ef_construction {self.ef_construction}"
+        return f"{name}: {self.leaves} leaves{' with spilling (SOAR)' if self.spills else ''}, {self._codes()}"
+
+    def _codes(self) -> str:
+        if self.scalar_code is not None:
+            return f"{self.scalar_code} codes, scored exactly at last"
+        if self.nbits:
+            anisotropic = "anisotropic " if self.spills else ""
+            return f"{anisotropic}codes of {self.subspaces} x {self.nbits} bits, scored exactly at last"
+        return "4-bit codes, reordered by floats" if self.engine is Engine.SCANN else "floats"
 
 
 @cache

@@ -37,12 +37,11 @@ class DamagedIndex(Exception):
 
 
 class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the user asked for, as far as it shapes what is saved; `nlist` None: chosen by the server."""
+    """What the user asked for. The build parameters of an index never change: `recipe` of the manifest has them."""
 
     type: IndexType
     metric: Metric
     dimension: int
-    nlist: int | None
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,11 +2,11 @@
 
 ScaNN answers misuse with silence or a crash, so everything is arranged here: float32 in C order, k below the reorder
 number, answers cut at the first NaN, more rows than leaves. It must be used from one thread and never searches while it
-changes. Spilling (SOAR) is left out: an index built with it cannot delete.
+changes. An index that spills (SOAR: every row is in two leaves) only grows: deleting from it crashes.
 
 ScaNN numbers its points 0..n-1: an appended point gets position n, deleting moves the last point into the hole.
-A search visits `leaves` partitions, ranks their points by 4-bit codes (asymmetric hashing) and scores the best
-`reorder` of them exactly. COSINE is the dot product of unit vectors.
+A search visits some leaves and ranks their points by 4-bit codes (asymmetric hashing, anisotropic for dot products). IVF_FLAT keeps
+the floats as well and scores the best `reorder` by them; IVF_PQ_FS keeps the codes alone. COSINE is the dot product of unit vectors.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from hippod.engine.index.exact import normalised
 from hippod.engine.index.point_index import Candidates
 from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.vectors import Vectors
-from hippod.engine.operations.indexes import Metric
+from hippod.engine.operations.indexes import IndexType, Metric
 
 _SAMPLE_ROWS_MAX: Final = 100_000
 _CODE_SAMPLE_ROWS_MAX: Final = 50_000
 _REORDER_DEFAULT: Final = 100
 _LEAF_ROWS_MIN: Final = 8
 _ANISOTROPIC_THRESHOLD: Final = 0.2
+_SOAR_LAMBDA: Final = 1.5
+_OVERRETRIEVE: Final = 2.0
 _ONE: Final = np.float32(1)
 _ASSETS: Final = "scann_assets.pbtxt"
 
@@ -36,11 +38,12 @@ _ASSETS: Final = "scann_assets.pbtxt"
 class ScannIndex:
     """A PointIndex: its members are described there."""
 
-    can_delete: Final = True
-
     def __init__(self, searcher: Any, recipe: Recipe, metric: Metric) -> None:
         self._searcher = searcher
         self._metric = metric
+        self._reorders = recipe.type is IndexType.IVF_FLAT
+        self.is_exact = self._reorders
+        self.can_delete = recipe.can_delete
         self.effort_max = recipe.leaves
 
     @classmethod
@@ -57,13 +60,16 @@ class ScannIndex:
         else:
             measure, threshold = "dot_product", _ANISOTROPIC_THRESHOLD
         builder = scann_ops_pybind.builder(data, 10, measure)
-        builder.tree(leaves, leaves, training_sample_size=min(count, _SAMPLE_ROWS_MAX), min_partition_size=_LEAF_ROWS_MIN)
+        spilling = {"soar_lambda": _SOAR_LAMBDA, "overretrieve_factor": _OVERRETRIEVE} if recipe.spills else {}
+        sample = min(count, _SAMPLE_ROWS_MAX)
+        builder.tree(leaves, leaves, training_sample_size=sample, min_partition_size=_LEAF_ROWS_MIN, **spilling)
         builder.score_ah(
-            1 if dimension == 1 else 2,
+            math.ceil(dimension / recipe.subspaces) if recipe.subspaces else min(2, dimension),
             anisotropic_quantization_threshold=threshold,
             training_sample_size=min(count, _CODE_SAMPLE_ROWS_MAX),
         )
-        builder.reorder(_REORDER_DEFAULT)
+        if recipe.type is IndexType.IVF_FLAT:
+            builder.reorder(_REORDER_DEFAULT)
         return cls(ScannNumpy(data, builder.create_config(), threads), recipe, metric)
 
     @classmethod

@@ -1,6 +1,6 @@
-"""What an index is asked to be and how a search may tune it: type, metric and the parameters with their ranges.
+"""What an index is asked to be and how a search may tune it: type, metric and the parameters with their ranges and defaults.
 
-Hippo's habits in one place: names in any case, numbers as strings of digits, null for absent, unknown keys ignored.
+Only the parameters of the chosen type are looked at; search parameters given at creation are the defaults of searches.
 """
 
 from __future__ import annotations
@@ -8,16 +8,35 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
-from hippod.engine.index.recipe import Engine, Recipe, available_engines
+from hippod.engine.index.parameters import flag, member, whole
+from hippod.engine.index.recipe import Engine, Recipe, ScalarCode, available_engines
 from hippod.engine.operations.indexes import IndexType, Metric
 from hippod.errors import Rejected
 
 NLIST_MAX: Final = 65_536
 REORDER_MAX: Final = 1_000_000
+LINKS_MIN: Final = 4
+LINKS_MAX: Final = 96
+EF_CONSTRUCTION_MIN: Final = 8
+EF_CONSTRUCTION_MAX: Final = 512
+EF_SEARCH_MAX: Final = 32_768
+NBITS_MAX: Final = 16
+
+LINKS_DEFAULT: Final = 16
+EF_CONSTRUCTION_DEFAULT: Final = 200
+_EF_SEARCH_LEAST: Final = 64
+_NBITS_DEFAULT: Final = 8
+_FAST_SCAN_NBITS: Final = 4
 _ROWS_PER_LEAF_MIN: Final = 16
-_E = TypeVar("_E", IndexType, Metric)
+# A codebook is only as good as its training: so many rows for each of its entries at least.
+_ROWS_PER_CODE_MIN: Final = 32
+_PQ_DIMENSIONS: Final = 4
+_FAST_SCAN_DIMENSIONS: Final = 2
+
+GRAPHS: Final = frozenset({IndexType.HNSW, IndexType.ANNOY})
+_SCALAR_CODES: Final = {"INT8": ScalarCode.SQ8, "BFLOAT16": ScalarCode.BF16, "FLOAT16": ScalarCode.FP16}
 
 
 class Tuning(NamedTuple):
@@ -30,7 +49,10 @@ class Tuning(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """An index definition. Absent parameters are None: `nlist` leaves, default `nprobe` leaves visited, default `reorder`."""
+    """An index definition. None: the parameter was not given or is not one of the type. Named as in `recipe.Recipe`, and
+
+    nprobe, ef_search, reorder: defaults of searches; refines: codes only preselect, more candidates than k are scored exactly
+    """
 
     type: IndexType
     metric: Metric
@@ -38,36 +60,85 @@ class IndexSpec:
     nlist: int | None = None
     nprobe: int | None = None
     reorder: int | None = None
+    subspaces: int | None = None
+    nbits: int | None = None
+    scalar_code: ScalarCode | None = None
+    refines: bool = False
+    links: int | None = None
+    ef_construction: int | None = None
+    ef_search: int | None = None
 
     @classmethod
     def of(cls, type_name: str, metric_name: str, params: Mapping[str, Any], dimension: int) -> IndexSpec:
         """The definition from what a client sent. Raises Rejected with the parameter and its range."""
-        kind = _member(IndexType, "index type", type_name.upper())
-        metric = _member(Metric, "metric", metric_name.lower())
+        kind = member(IndexType, "index type", type_name.upper())
+        metric = member(Metric, "metric", metric_name.lower())
         if kind is IndexType.FLAT:
             return cls(kind, metric, dimension)
-        nlist = _whole(params, "nlist", NLIST_MAX)
-        return cls(kind, metric, dimension, nlist, _whole(params, "nprobe", nlist or NLIST_MAX), _whole(params, "reorder", REORDER_MAX))
+        if kind in GRAPHS:
+            return cls(
+                kind,
+                metric,
+                dimension,
+                links=whole(params, "M", LINKS_MIN, LINKS_MAX),
+                ef_construction=whole(params, "ef_construction", EF_CONSTRUCTION_MIN, EF_CONSTRUCTION_MAX),
+                ef_search=whole(params, "ef_search", 1, EF_SEARCH_MAX),
+            )
+        nlist = whole(params, "nlist", 1, NLIST_MAX)
+        return cls(
+            kind,
+            metric,
+            dimension,
+            nlist=nlist,
+            nprobe=whole(params, "nprobe", 1, nlist or NLIST_MAX),
+            reorder=whole(params, "reorder", 1, REORDER_MAX),
+            subspaces=_subspaces(params, dimension) if kind in (IndexType.IVF_PQ, IndexType.IVF_PQ_FS) else None,
+            nbits=whole(params, "nbits", 1, NBITS_MAX) if kind is IndexType.IVF_PQ else None,
+            scalar_code=_scalar_code(params) if kind is IndexType.IVF_SQ else None,
+            refines=flag(params, "index_slow_refine") if kind in (IndexType.IVF_SQ, IndexType.IVF_PQ) else False,
+        )
 
     def recipe(self, rows: int) -> Recipe | None:
         """What to build over so many rows; None: nothing, search exactly."""
+        engines = available_engines()
+        if self.type in GRAPHS and Engine.FAISS in engines:
+            links, ef_construction = self.links or LINKS_DEFAULT, self.ef_construction or EF_CONSTRUCTION_DEFAULT
+            return Recipe(Engine.FAISS, self.type, links=links, ef_construction=ef_construction)
         leaves = max(1, min(self.nlist or round(math.sqrt(rows)), rows // _ROWS_PER_LEAF_MIN, NLIST_MAX))
-        if self.type is IndexType.FLAT or leaves == 1 or Engine.SCANN not in available_engines():
+        engine = Engine.SCANN if self.type in (IndexType.IVF_FLAT, IndexType.IVF_PQ_FS) and Engine.SCANN in engines else Engine.FAISS
+        if self.type is IndexType.FLAT or leaves == 1 or engine not in engines:
             return None
-        return Recipe(Engine.SCANN, self.type, leaves)
+        if self.type is IndexType.IVF_PQ_FS:
+            subspaces = self.subspaces or _fast_scan_subspaces(self.dimension, engine)
+            spills = engine is Engine.SCANN and self.metric is not Metric.L2
+            return Recipe(engine, self.type, leaves, subspaces, _FAST_SCAN_NBITS, spills=spills)
+        if self.type is IndexType.IVF_PQ:
+            nbits = max(1, min(self.nbits or _NBITS_DEFAULT, int(math.log2(rows / _ROWS_PER_CODE_MIN))))
+            return Recipe(engine, self.type, leaves, self.subspaces or _divisor(self.dimension, _PQ_DIMENSIONS), nbits)
+        return Recipe(engine, self.type, leaves, scalar_code=self.scalar_code)
 
     def tuning(self, params: Mapping[str, Any], k: int, recipe: Recipe) -> Tuning:
         """The tuning of a search for k rows in an index so built. Raises Rejected for values out of range."""
-        nprobe = (_whole(params, "nprobe", NLIST_MAX) if params else None) or self.nprobe or default_nprobe(recipe.leaves)
-        reorder = _whole(params, "reorder", REORDER_MAX) if params else None
+        if recipe.is_graph:
+            effort = whole(params, "ef_search", k, EF_SEARCH_MAX) if params else None
+            return Tuning(effort or max(self.ef_search or default_ef_search(k), k), k)
+        nprobe = (whole(params, "nprobe", 1, NLIST_MAX) if params else None) or self.nprobe or default_nprobe(recipe.leaves)
+        reorder = whole(params, "reorder", 1, REORDER_MAX) if params else None
         if reorder is not None and reorder < k:
             raise Rejected(f"reorder is at least k = {k}, not {reorder}", parameter="reorder")
-        return Tuning(nprobe, max(reorder or self.reorder or default_reorder(k, self.metric), k))
+        return Tuning(nprobe, max(reorder or self.reorder or self._default_reorder(k), k))
 
     def check_search(self, params: Mapping[str, Any], k: int) -> None:
         """Raise Rejected for search parameters that no state of the index would take."""
-        if params and self.type is not IndexType.FLAT:
-            self.tuning(params, k, Recipe(Engine.SCANN, self.type, NLIST_MAX))
+        if not params or self.type is IndexType.FLAT:
+            return
+        graph = Recipe(Engine.FAISS, self.type, links=LINKS_MIN) if self.type in GRAPHS else None
+        self.tuning(params, k, graph or Recipe(Engine.FAISS, self.type, NLIST_MAX))
+
+    def _default_reorder(self, k: int) -> int:
+        if self.type in (IndexType.IVF_SQ, IndexType.IVF_PQ) and not self.refines:
+            return k
+        return default_reorder(k, self.metric)
 
 
 def default_nprobe(leaves: int) -> int:
@@ -81,21 +152,32 @@ def default_reorder(k: int, metric: Metric) -> int:
     return factor * max(60, min(6 * k, k + 600))
 
 
-def _member(kind: type[_E], what: str, name: str) -> _E:
-    try:
-        return kind(name)
-    except ValueError:
-        raise Rejected(f"no {what} {name[:40]!r}; there are {', '.join(kind)}", parameter=what) from None
+def default_ef_search(k: int) -> int:
+    """Candidates a walk through a graph keeps when nobody says."""
+    return max(_EF_SEARCH_LEAST, k + k // 2)
 
 
-def _whole(params: Mapping[str, Any], name: str, highest: int) -> int | None:
-    value = params.get(name)
-    if value is None:
-        return None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= highest:
-        raise Rejected(f"{name} is a whole number from 1 to {highest}, not {str(value)[:40]!r}", parameter=name, limit=highest)
-    return value
+def _subspaces(params: Mapping[str, Any], dimension: int) -> int | None:
+    m = whole(params, "m", 1, dimension)
+    if m is not None and dimension % m:
+        raise Rejected(f"m divides the dimension {dimension}, which {m} does not", parameter="m")
+    return m
+
+
+def _scalar_code(params: Mapping[str, Any]) -> ScalarCode:
+    name = params.get("sq_type")
+    if name is None:
+        return ScalarCode.SQ8
+    if not isinstance(name, str):
+        raise Rejected(f"sq_type is a text, one of {', '.join(ScalarCode)}, not {str(name)[:40]!r}", parameter="sq_type")
+    return _SCALAR_CODES.get(name.upper()) or member(ScalarCode, "sq_type", name.upper())
+
+
+def _fast_scan_subspaces(dimension: int, engine: Engine) -> int:
+    """ScaNN takes a shorter last subspace, faiss only equal ones."""
+    return math.ceil(dimension / _FAST_SCAN_DIMENSIONS) if engine is Engine.SCANN else _divisor(dimension, _FAST_SCAN_DIMENSIONS)
+
+
+def _divisor(dimension: int, part: int) -> int:
+    """The number of subspaces of about `part` dimensions each, never less, that divides the dimension."""
+    return next(m for m in range(max(1, dimension // part), 0, -1) if dimension % m == 0)

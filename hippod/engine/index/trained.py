@@ -19,18 +19,21 @@ import numpy.typing as npt
 
 from hippod.engine.index.exact import Hits, Mask, Terms, best_of, search_exactly
 from hippod.engine.index.point_index import PointIndex
+from hippod.engine.index.rescore import Rescorer
 from hippod.engine.index.vectors import Slots, Vectors, VectorSource
 from hippod.engine.operations.indexes import Metric
 
 _STEP_ROWS_FIRST: Final = 32
 _STEP_ROWS_MAX: Final = 8_192
+_SPARE: Final = 16
+_SPARE_MAX: Final = 1_024
 
 
 class TrainedPart:
     """Rows by slot over one index, whose position i holds slot `slots[i]`."""
 
     def __init__(self, vectors: VectorSource, metric: Metric, index: PointIndex, slots: Slots) -> None:
-        """Slots may be -1 for positions whose rows are gone: they are deleted before this returns."""
+        """Slots may be -1 for positions whose rows are gone: they are deleted before this returns, or masked."""
         self._vectors = vectors
         self._metric = metric
         self._index = index
@@ -46,9 +49,13 @@ class TrainedPart:
         self.doomed_count = 0
         self._terms: Terms | None = None
         self._rates = {"absorb": 4_000.0, "delete": 50_000.0}
-        held = np.flatnonzero(self._slots >= 0)
-        self._place[self._slots[held]] = held
-        self._delete_positions(np.flatnonzero(self._slots < 0))
+        self._rescorer = None if index.is_exact else Rescorer(vectors, metric)
+        held = self._slots >= 0
+        self._place[self._slots[held]] = np.flatnonzero(held)
+        if index.can_delete:
+            self._delete_positions(np.flatnonzero(~held))
+        else:
+            self.doomed_count = self._size - int(np.count_nonzero(held))
 
     @property
     def size(self) -> int:
@@ -93,12 +100,13 @@ class TrainedPart:
 
     def search(self, queries: Vectors, k: int, effort: int, reorder: int) -> tuple[Hits, bool]:
         """The k best of each query, and whether some query got fewer although more live (ask elsewhere, exactly)."""
-        trained = self._search_trained(queries, k, effort, reorder)
+        spare, spare_max = min(self.doomed_count, k + _SPARE), min(self.doomed_count, _SPARE_MAX)
+        trained = self._search_trained(queries, k, effort, reorder, spare)
         want = min(k, self.size)
-        while trained.counts.min() < want and effort < self._index.effort_max:
-            effort = min(self._index.effort_max, effort * 4)
+        while trained.counts.min() < want and (effort < self._index.effort_max or spare < spare_max):
+            effort, spare = min(self._index.effort_max, effort * 4), min(spare_max, spare * 4)
             lacking = np.flatnonzero(trained.counts < want)
-            more = self._search_trained(queries[lacking], k, effort, reorder)
+            more = self._search_trained(queries[lacking], k, effort, reorder, spare)
             trained.slots[lacking], trained.scores[lacking], trained.counts[lacking] = more
         hits = self._with_fresh(queries, k, trained) if self.fresh_count else trained
         return hits, bool(hits.counts.min() < min(k, self.size + self.fresh_count))
@@ -117,18 +125,24 @@ class TrainedPart:
         """Write the trained index into `directory` and return the slots of its positions, -1 for the dead."""
         self._index.save(directory)
         slots = self._slots[: self._size].copy()
-        slots[self._is_doomed[slots]] = -1
+        slots[(slots >= 0) & self._is_doomed[slots]] = -1
         return slots
 
-    def _search_trained(self, queries: Vectors, k: int, effort: int, reorder: int) -> Hits:
-        wide = min(k + (min(self.doomed_count, k + 16) if self.doomed_count else 0), max(1, self._size))
+    def _search_trained(self, queries: Vectors, k: int, effort: int, reorder: int, spare: int) -> Hits:
+        """The k best living of the trained rows; `spare` more are looked at because of the dead among them."""
+        wide = min(k + spare, max(1, self._size))
+        if self._rescorer is not None:
+            wide = min(max(reorder, wide), max(1, self._size))
         positions, scores, counts = self._index.search(queries, wide, effort, max(reorder, wide))
         slots = self._slots[positions]
-        if not self.doomed_count and wide == k:
+        if not self.doomed_count and wide == k and self._rescorer is None:
             return Hits(slots, scores, counts)
         valid = np.arange(wide) < counts[:, None]
         if self.doomed_count:
-            valid &= ~self._is_doomed[slots]
+            valid &= (slots >= 0) & ~self._is_doomed[slots]
+        if self._rescorer is not None:
+            np.maximum(slots, 0, out=slots)
+            scores = self._rescorer.scores(queries, slots, len(self._place))
         return best_of(slots, self._order(scores, valid), valid, scores, k)
 
     def _with_fresh(self, queries: Vectors, k: int, trained: Hits) -> Hits:

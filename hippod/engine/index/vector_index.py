@@ -4,7 +4,7 @@
 
 While BUILDING and ACTIVE it answers: from a trained generation in a host if there is one, else exactly. FLAT is always
 exact; the rest is exact while there are few rows, while the first training runs, while a host that died is brought back,
-while all hosts are taken, and where ScaNN is not installed. None of this loses a row or finds a dead one; it only
+while all hosts are taken, and where no engine for its type is installed. None of this loses a row or finds a dead one; it only
 decides how fast the answer comes and how near it is to the exact one.
 """
 
@@ -116,8 +116,8 @@ class VectorIndex:
     def search(self, queries: Vectors, k: int, params: Mapping[str, Any]) -> asyncio.Future[Hits]:
         """The k nearest living rows of each query (nq, dimension), float32, C order, finite; for COSINE none is zero.
 
-        `params`: nprobe (leaves to visit; at or above the number of leaves: exact) and reorder. Raises WrongState, Rejected
-        or RetryLater.
+        `params`: nprobe (leaves to visit; at or above the number of leaves: exact) and reorder, or ef_search of a graph. Raises
+        WrongState, Rejected or RetryLater.
         """
         self._check_searchable()
         generation = self._generations.current

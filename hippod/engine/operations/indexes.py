@@ -17,6 +17,11 @@ class Metric(enum.StrEnum):
 class IndexType(enum.StrEnum):
     FLAT = "FLAT"
     IVF_FLAT = "IVF_FLAT"
+    IVF_SQ = "IVF_SQ"
+    IVF_PQ = "IVF_PQ"
+    IVF_PQ_FS = "IVF_PQ_FS"
+    HNSW = "HNSW"
+    ANNOY = "ANNOY"
 
 
 class IndexState(enum.StrEnum):
@@ -29,7 +34,9 @@ class IndexState(enum.StrEnum):
 
 
 class CreateIndex(Operation, frozen=True, tag="create_index"):
-    """Define an index; nothing is built before it is activated. `type` and `metric` in any case; `params` by type (nlist, nprobe)."""
+    """Define an index; nothing is built before it is activated. `type` and `metric` in any case; `params` by type: nlist, nprobe and
+    reorder of the IVF types, m of the PQ ones, nbits of IVF_PQ, sq_type of IVF_SQ, index_slow_refine of both; M, ef_construction and
+    ef_search of the graphs. Keys of other types are ignored."""
 
     table: str
     index: str

@@ -49,8 +49,9 @@ class Search(Operation, frozen=True, tag="search"):
     """The `k` nearest rows of each query vector, best first.
 
     `vectors` float32 (queries, dimension); `field` may be left out when the table has one vector field; `index` names one,
-    else the first active index on the field answers. `params`: `nprobe` (leaves to search) and `reorder` (candidates
-    scored exactly); unknown keys are ignored. `output_fields` come beside the primary key, which always comes.
+    else the first active index on the field answers. `params`: `nprobe` (leaves to search) and
+    `reorder` (candidates scored exactly) of partitioned indexes, `ef_search` of graphs; unknown keys are ignored. `output_fields`
+    come beside the primary key, which always comes.
     """
 
     is_read = True
