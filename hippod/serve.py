@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -24,6 +25,8 @@ from hippod.net.native.server import NativeServer
 _SWITCH_INTERVAL_S: Final = 0.0005
 # After a disk failure: so long for the answers to what was open to leave.
 _LAST_WORDS_S: Final = 0.1
+# Descriptors for everything but connections: log, store, vector files, index hosts.
+_OTHER_FILES: Final = 1_024
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ _log = logging.getLogger(__name__)
 def serve(config: Config) -> None:
     """Run until a signal or a failure. Raises ProcessExit with the exit code that tells why."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    _allow_files(config.net.connections_max + _OTHER_FILES)
     uvloop.run(_serve(config))
 
 
@@ -62,6 +66,17 @@ async def _serve(config: Config) -> None:
     if engine.stopped.done():
         raise engine.stopped.result()
     _log.info("stopped, everything is applied")
+
+
+def _allow_files(wanted: int) -> None:
+    """Shells allow a process 1,024 open files, fewer than the connections that are allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        soft = allowed
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        _log.warning("the system allows %d open files; %d would be needed for all connections: raise its limit (ulimit -Hn)", soft, wanted)
 
 
 def _on_signal(stop: asyncio.Future[None], number: int) -> None:

@@ -112,7 +112,10 @@ class Engine:
         return Table(definition, self.directory.path, self.hosts, self.pool)
 
     def submit(self, operation: Operation, principal: Principal, deadline: float | None = None) -> asyncio.Future[Any]:
-        """Run one operation. The future gets its Result, or a HippodError; `deadline` is in loop time."""
+        """Run one operation. The future gets its Result, or a HippodError; `deadline` is in loop time.
+
+        Canceling the future ends a read, and a row write that still waits; a change of several steps goes on to its end.
+        """
         loop = asyncio.get_running_loop()
         try:
             access.check_access(principal, operation)
@@ -122,7 +125,7 @@ class Engine:
         if isinstance(outcome, asyncio.Future):
             return outcome
         if asyncio.iscoroutine(outcome):
-            return loop.create_task(outcome)
+            return loop.create_task(outcome) if operation.is_read else asyncio.shield(self._keep(outcome))
         future: asyncio.Future[Any] = loop.create_future()
         future.set_result(outcome)
         return future
@@ -212,10 +215,11 @@ class Engine:
             self.has_space = enough
             await asyncio.sleep(1.0)
 
-    def _keep(self, work: Any) -> None:
+    def _keep(self, work: Any) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
     def _fail_stop(self, failed: asyncio.Future[ProcessExit]) -> None:
         if not self.stopped.done() and not failed.cancelled():

@@ -32,12 +32,13 @@ class Logins:
 
     async def login(self, user: str, password: str, address: str) -> Principal:
         """The principal, or AuthenticationFailed, or RetryLater when too many logins wait."""
+        counted = ((address,), (address, user))
+        # Those who are held back wait here and take no place from others.
+        await asyncio.sleep(max(self._delay_s(key) for key in counted))
         if self._waiting >= WAITING_MAX:
             raise RetryLater(f"{WAITING_MAX} logins are waiting, the most allowed: try again later")
-        counted = ((address,), (address, user))
         self._waiting += 1
         try:
-            await asyncio.sleep(max(self._delay_s(key) for key in counted))
             async with self._hashes:
                 principal = await self._authenticate(user, password)
         except AuthenticationFailed:

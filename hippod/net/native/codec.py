@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -25,6 +25,9 @@ from hippod_client.wire.frames import Kind, encode_frame
 from hippod_client.wire.scan import check_structure
 
 Buffers = list[bytes | memoryview]
+
+# Errors repeat what was sent; a name of a megabyte must not come back.
+_SHOWN_MAX: Final = 1_000
 
 
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,11 +86,12 @@ class Codec:
             self._arrays = []
 
     def encode_error(self, request_id: int, error: HippodError, kind: Kind = Kind.ERROR) -> Buffers:
-        details = {name: value if isinstance(value, str | int | float | bool) else str(value) for name, value in error.details.items()}
-        return self.encode_plain(kind, request_id, {"code": error.code, "message": error.message, "details": details})
+        given = error.details.items()
+        details = {name: value if isinstance(value, int | float | bool) else _shortened(str(value)) for name, value in given}
+        return self.encode_plain(kind, request_id, {"code": error.code, "message": _shortened(error.message), "details": details})
 
     def encode_goodbye(self, error: HippodError) -> Buffers:
-        return self.encode_plain(Kind.GOODBYE, 0, {"code": error.code, "message": error.message})
+        return self.encode_plain(Kind.GOODBYE, 0, {"code": error.code, "message": _shortened(error.message)})
 
     def encode_plain(self, kind: Kind, request_id: int, body: object) -> Buffers:
         """A frame without arrays."""
@@ -128,6 +132,12 @@ def _decode_greeting(decoder: msgspec.msgpack.Decoder[_T], body: memoryview) -> 
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise WireError(f"not the body of a hello or login: {error}") from None
+
+
+def _shortened(text: str) -> str:
+    """What can be sent of a text: not too much of it, and no lone surrogates."""
+    shown = text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}..."
+    return shown.encode(errors="replace").decode()
 
 
 def _strings(wire: WireStrings) -> StringArray:

@@ -20,6 +20,8 @@ from hippod.net.options import NetOptions
 _CLOCK_S: Final = 0.1
 _GOODBYE_S: Final = 1.0
 _SMALL_FRAME_BYTES: Final = 1 << 20
+# Connections that were refused and are about to close; the oldest makes room for the next.
+_REFUSED_MAX: Final = 64
 
 
 class NativeServer:
@@ -31,6 +33,7 @@ class NativeServer:
         self.options = options
         self.codec = Codec()
         self._sessions: set[Session] = set()
+        self._refused: dict[Session, None] = {}
         self._by_address: Counter[str] = Counter()
         self._unfinished: dict[Session, int] = {}
         self._unfinished_bytes = 0
@@ -71,20 +74,32 @@ class NativeServer:
 
     def admit(self, session: Session) -> HippodError | None:
         self._sessions.add(session)
-        self._by_address[session.address] += 1
+        refusal = self._refusal(session.address)
+        if refusal is None:
+            self._by_address[session.address] += 1
+            return None
+        if len(self._refused) >= _REFUSED_MAX:
+            next(iter(self._refused)).abort()
+        self._refused[session] = None
+        return refusal
+
+    def _refusal(self, address: str) -> HippodError | None:
         limits = self.options
         if self._is_stopping:
             return RetryLater("the server is stopping")
-        if len(self._sessions) > limits.connections_max:
+        if self._by_address.total() >= limits.connections_max:
             return RetryLater(f"there are {limits.connections_max} connections, the most allowed", limit=limits.connections_max)
-        if self._by_address[session.address] > limits.connections_per_address_max and not _is_loopback(session.address):
-            most = limits.connections_per_address_max
+        most = limits.connections_per_address_max
+        if self._by_address[address] >= most and not _is_loopback(address):
             return RetryLater(f"there are {most} connections from your address, the most allowed", limit=most)
         return None
 
     def forget(self, session: Session) -> None:
         self._sessions.discard(session)
         self._unfinished_bytes -= self._unfinished.pop(session, 0)
+        if session in self._refused:
+            del self._refused[session]
+            return
         self._by_address[session.address] -= 1
         if self._by_address[session.address] <= 0:
             del self._by_address[session.address]

@@ -4,7 +4,8 @@
        `-----------------`-----------------`-----------`-----------^    GOODBYE, then what comes is thrown away
 
 A request runs without a task: the engine gives a future, and its callback writes the reply. There are bounds on both directions: at
-most 64 requests are in flight, and while more have arrived, or replies wait for a client that does not read, nothing is read.
+most 64 requests are in flight, and while more have arrived, or replies wait for a client that does not read, nothing is read and
+nothing more is begun. PING and CANCEL need no place among the 64.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ import enum
 import logging
 import socket
 import uuid
-from collections import deque
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Final, Protocol, cast
 
 from hippod.engine.access import Principal
 from hippod.engine.engine import Engine
-from hippod.engine.operations import AnyOperation
 from hippod.errors import (
     AuthenticationFailed,
     BadRequest,
@@ -32,9 +32,11 @@ from hippod.errors import (
     UnknownOutcome,
 )
 from hippod.net.logins import Logins
+from hippod.net.native.backpressure import UnreadReplies
 from hippod.net.native.codec import Buffers, Codec
 from hippod.net.native.intake import Intake
 from hippod.net.options import NetOptions
+from hippod_client.wire.arrays import WireArray
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, FrameHeader, Kind, split_frame
 
@@ -42,6 +44,8 @@ PROTOCOL_VERSION: Final = 1
 SERVER_NAME: Final = f"hippod/{version('hippod')}"
 _ENDING_S: Final = 2.0
 _JOINED_BYTES_MAX: Final = 65_536
+
+_Split = tuple[FrameHeader, memoryview, list[WireArray]]
 
 _log = logging.getLogger(__name__)
 
@@ -94,13 +98,14 @@ class Session(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._intake = Intake()
         self._running: dict[int, _Running] = {}
-        self._held: deque[memoryview] = deque()
+        self._held: dict[int, _Split] = {}
         self._principal: Principal | None = None
         self._checking: asyncio.Task[None] | None = None
         self._is_reading = True
         self._since = self._active_at = self._loop.time()
+        self._answered_at = self._since
         self._unfinished_since: float | None = None
-        self._unread_since: float | None = None
+        self._unread = UnreadReplies(host.options.slow_reader_timeout_s)
 
     @property
     def is_idle(self) -> bool:
@@ -131,10 +136,7 @@ class Session(asyncio.Protocol):
             return
         self._watch_unfinished(bool(frames))
         for frame in frames:
-            if self._held or len(self._running) >= REQUESTS_IN_FLIGHT_MAX:
-                self._held.append(frame)
-            else:
-                self._take(frame)
+            self._take(frame)
         if self._held and self._is_reading:
             self._read(False)
 
@@ -143,36 +145,33 @@ class Session(asyncio.Protocol):
         self._transport = None
         if self._checking is not None:
             self._checking.cancel()
-        for running in self._running.values():
-            if running.is_read:
-                running.future.cancel()
-        self._held.clear()
+        self._give_up_reads()
         self._host.forget(self)
 
     def pause_writing(self) -> None:
-        self._unread_since = self._loop.time()
+        self._unread.begin(self._loop.time())
         self._read(False)
 
     def resume_writing(self) -> None:
-        self._unread_since = None
+        self._unread.end()
         self._resume()
 
     # The server calls these.
 
     def check_times(self, now: float) -> None:
-        """End what takes too long; called about twice a second."""
+        """End what takes too long; called about ten times a second."""
         options = self._host.options
         if self.stage is Stage.ENDING:
             if now - self._active_at > _ENDING_S:
                 self.abort()
-        elif self._unread_since is not None and now - self._unread_since > options.slow_reader_timeout_s:
+        elif self._transport is not None and self._unread.is_stuck(now, self._transport.get_write_buffer_size()):
             _log.warning("closed the connection from %s, which does not read its replies", self.address)
             self.abort()
         elif self.stage in (Stage.GREETING, Stage.LOGIN) and now - self._since > options.login_timeout_s:
             self.end(DeadlineExceeded(f"no login within {options.login_timeout_s:g} seconds"))
         elif self._unfinished_since is not None and now - self._unfinished_since > options.frame_timeout_s:
             self.end(DeadlineExceeded(f"a frame was not complete within {options.frame_timeout_s:g} seconds"))
-        elif self.stage is Stage.READY and not self._running and now - self._active_at > options.idle_timeout_s:
+        elif self.stage is Stage.READY and not self._running and now - max(self._active_at, self._answered_at) > options.idle_timeout_s:
             self.end(DeadlineExceeded(f"nothing was sent for {options.idle_timeout_s:g} seconds"))
         else:
             self._check_deadlines(now)
@@ -188,7 +187,9 @@ class Session(asyncio.Protocol):
             return
         self.stage = Stage.ENDING
         self._active_at = self._loop.time()
-        self._held.clear()
+        self._give_up_reads()
+        self._intake = Intake()
+        self._host.may_hold(self, 0)
         self._write(self._host.codec.encode_goodbye(reason))
         self._read(True)
         if self._transport.can_write_eof():
@@ -198,36 +199,53 @@ class Session(asyncio.Protocol):
 
     def _take(self, frame: memoryview) -> None:
         try:
-            header, body, arrays = split_frame(frame)
+            split = split_frame(frame)
         except WireError as error:
             self.end(BadRequest(str(error)))
             return
-        kind = header.kind
+        self._carefully(self._handle, split)
+
+    def _carefully(self, handle: Callable[[FrameHeader, memoryview, list[WireArray]], None], split: _Split) -> None:
+        """Handle a frame: BadRequest refuses it, WireError ends the connection too, and a defect costs only this frame."""
+        header, codec = split[0], self._host.codec
         try:
-            if self.stage is Stage.READY:
-                if kind is Kind.REQUEST:
-                    self._start(header, self._host.codec.decode_request(body, arrays))
-                elif kind is Kind.PING:
-                    self._write(self._host.codec.encode_plain(Kind.PONG, header.request_id, {}))
-                elif kind is Kind.CANCEL:
-                    self._cancel(header.request_id, "the request was canceled")
-                else:
-                    raise WireError(f"{kind.name} is not expected after login")
-            elif self.stage is Stage.GREETING and kind is Kind.HELLO:
-                self._greet(self._host.codec.decode_hello(body).versions)
-            elif self.stage is Stage.LOGIN and kind is Kind.LOGIN:
-                login = self._host.codec.decode_login(body)
-                self.stage = Stage.CHECKING
-                self._checking = self._loop.create_task(self._login(login.user, login.password))
-            elif self.stage is not Stage.ENDING:
-                raise WireError(f"{kind.name} is not expected while {self.stage.value}: hello and login come first")
+            handle(*split)
         except BadRequest as error:
-            self._write(self._host.codec.encode_error(header.request_id, error))
+            self._write(codec.encode_error(header.request_id, error))
         except WireError as error:
             refusal = BadRequest(str(error))
-            if kind is Kind.REQUEST:
-                self._write(self._host.codec.encode_error(header.request_id, refusal))
+            if header.kind is Kind.REQUEST:
+                self._write(codec.encode_error(header.request_id, refusal))
             self.end(refusal)
+        except Exception as defect:
+            self._write(codec.encode_error(header.request_id, _incident(defect)))
+
+    def _handle(self, header: FrameHeader, body: memoryview, arrays: list[WireArray]) -> None:
+        kind, codec = header.kind, self._host.codec
+        if self.stage is Stage.READY:
+            if kind is Kind.REQUEST:
+                if header.request_id in self._running or header.request_id in self._held:
+                    raise WireError(f"request id {header.request_id} is in flight already")
+                if self._held or not self._has_room():
+                    self._held[header.request_id] = header, body, arrays
+                else:
+                    self._start(header, body, arrays)
+            elif kind not in (Kind.PING, Kind.CANCEL):
+                raise WireError(f"{kind.name} is not expected after login")
+            elif body or arrays:
+                raise WireError(f"a {kind.name} is a header and nothing else")
+            elif kind is Kind.PING:
+                self._write(codec.encode_plain(Kind.PONG, header.request_id, {}))
+            else:
+                self._cancel(header.request_id, "the request was canceled")
+        elif self.stage is Stage.GREETING and kind is Kind.HELLO:
+            self._greet(codec.decode_hello(body).versions)
+        elif self.stage is Stage.LOGIN and kind is Kind.LOGIN:
+            login = codec.decode_login(body)
+            self.stage = Stage.CHECKING
+            self._checking = self._loop.create_task(self._login(login.user, login.password))
+        elif self.stage is not Stage.ENDING:
+            raise WireError(f"{kind.name} is not expected while {self.stage.value}: hello and login come first")
 
     def _greet(self, versions: list[int]) -> None:
         if PROTOCOL_VERSION not in versions:
@@ -253,10 +271,9 @@ class Session(asyncio.Protocol):
             self._intake.login_done()
             self._write(self._host.codec.encode_plain(Kind.LOGGED_IN, 0, {"user": self._principal.name}))
 
-    def _start(self, header: FrameHeader, operation: AnyOperation) -> None:
+    def _start(self, header: FrameHeader, body: memoryview, arrays: list[WireArray]) -> None:
+        operation = self._host.codec.decode_request(body, arrays)
         request_id = header.request_id
-        if request_id in self._running:
-            raise WireError(f"request id {request_id} is in flight already")
         assert self._principal is not None
         allowed_s = header.deadline_ms / 1000 if header.deadline_ms else self._host.options.request_timeout_s
         deadline = self._active_at + allowed_s
@@ -274,24 +291,33 @@ class Session(asyncio.Protocol):
                 future.exception()
             return
         del self._running[request_id]
-        if self._transport is not None:
+        if self.stage is Stage.ENDING or self._transport is None:
+            if not future.cancelled():
+                future.exception()
+            return
+        self._answered_at = self._loop.time()
+        if running.is_read and self._transport.get_write_buffer_size() > FRAME_BYTES_MAX:
+            self._write(self._host.codec.encode_error(request_id, RetryLater("the answers to earlier requests wait to be received first")))
+        else:
             self._answer(request_id, future)
-            self._resume()
+        self._resume()
 
     def _answer(self, request_id: int, future: asyncio.Future[object]) -> None:
         codec = self._host.codec
         error = Canceled("the request was canceled") if future.cancelled() else future.exception()
         if error is None:
-            self._write(codec.encode_reply(request_id, future.result()))
-        elif isinstance(error, HippodError):
-            self._write(codec.encode_error(request_id, error))
-        else:
-            incident = uuid.uuid4().hex[:12]
-            _log.error("request failed, incident %s", incident, exc_info=error)
-            self._write(codec.encode_error(request_id, Internal(f"a defect of the server; its log says more under {incident}")))
+            try:
+                self._write(codec.encode_reply(request_id, future.result()))
+                return
+            except Exception as defect:
+                error = defect
+        self._write(codec.encode_error(request_id, error if isinstance(error, HippodError) else _incident(error)))
 
     def _cancel(self, request_id: int, why: str, error: HippodError | None = None) -> None:
         """Give up a request and answer it. Nothing happens if it is answered already."""
+        if self._held.pop(request_id, None) is not None:
+            self._write(self._host.codec.encode_error(request_id, Canceled(f"{why} before it began")))
+            return
         running = self._running.pop(request_id, None)
         if running is None:
             return
@@ -307,7 +333,17 @@ class Session(asyncio.Protocol):
         for request_id in late:
             self._cancel(request_id, "", DeadlineExceeded("the deadline of the request has passed"))
 
+    def _give_up_reads(self) -> None:
+        """Nobody will get an answer any more. Writes that have begun end by themselves."""
+        self._held.clear()
+        for running in self._running.values():
+            if running.is_read:
+                running.future.cancel()
+
     # Both directions.
+
+    def _has_room(self) -> bool:
+        return len(self._running) < REQUESTS_IN_FLIGHT_MAX and not self._unread.is_too_much
 
     def _watch_unfinished(self, has_frames: bool) -> None:
         unfinished = self._intake.unfinished_bytes
@@ -320,9 +356,9 @@ class Session(asyncio.Protocol):
 
     def _resume(self) -> None:
         """Take up what was held back, then read on if nothing stands against it."""
-        while self._held and len(self._running) < REQUESTS_IN_FLIGHT_MAX:
-            self._take(self._held.popleft())
-        if not self._held and not self._is_reading and self._unread_since is None:
+        while self._held and self._has_room():
+            self._carefully(self._start, self._held.pop(next(iter(self._held))))
+        if not self._held and not self._is_reading and not self._unread.is_too_much:
             self._read(True)
 
     def _read(self, wanted: bool) -> None:
@@ -343,3 +379,10 @@ class Session(asyncio.Protocol):
             self._transport.write(b"".join(buffers))
         else:
             self._transport.writelines(buffers)
+
+
+def _incident(defect: BaseException) -> Internal:
+    """What a client is told of a defect: an id, under which the log has the rest."""
+    incident = uuid.uuid4().hex[:12]
+    _log.error("request failed, incident %s", incident, exc_info=defect)
+    return Internal(f"a defect of the server; its log says more under {incident}", incident=incident)
