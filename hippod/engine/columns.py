@@ -124,6 +124,11 @@ class _FieldColumn:
             self.valid.write(start, np.ones(count, np.bool_) if data.valid is None else data.valid)
 
 
+def no_cells(field: Field) -> Values:
+    """No cells, in the form in which the column of a scalar field keeps them."""
+    return _FieldColumn(field).values.view(0)
+
+
 class TabletColumns:
     """Owned by a tablet. `append` in the writer thread, `publish` and `kill` on the event loop, reading anywhere."""
 

@@ -149,8 +149,7 @@ class Engine:
 
     def current(self, table: Table) -> Table:
         """`table` if it is still open, else TableNotFound or TableClosed; handlers call it after waiting."""
-        if table.retired is not None:
-            raise table.retired()
+        table.require_open()
         return table
 
     def row_count(self, definition: TableDefinition) -> int:

@@ -1,4 +1,4 @@
-"""Which rows match a filter: evaluated in the search pool, kept for as long as the tablet does not change."""
+"""Which rows of a tablet match a filter: evaluated in the search pool, kept for as long as the tablet does not change."""
 
 from __future__ import annotations
 
@@ -34,10 +34,6 @@ class Matcher:
     async def matches(self, text: str, condition: Filter) -> Matches:
         """The matches at the version of the tablet that is published now, or a later one."""
         tablet = self._tablet
-        keys = condition.key_values()
-        if keys is not None:
-            found = tablet.lookup(keys)
-            return _matches_of_slots(np.unique(found[found >= 0]), tablet.columns.count)
         if self._version != tablet.version:
             self._kept.clear()
             self._version = tablet.version
@@ -57,7 +53,8 @@ def _evaluate(condition: Filter, tablet: Tablet, count: int, alive: npt.NDArray[
     return Matches(np.flatnonzero(mask), mask)
 
 
-def _matches_of_slots(slots: npt.NDArray[np.int64], count: int) -> Matches:
+def matches_of_slots(slots: npt.NDArray[np.int64], count: int) -> Matches:
+    """The matches that a key lookup found."""
     mask = np.zeros(count, np.bool_)
     mask[slots] = True
     return Matches(slots, mask)

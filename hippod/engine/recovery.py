@@ -59,8 +59,9 @@ def recover(directory: DataDirectory, options: EngineOptions, make_table: Callab
 
 def restore_table(store: RowStore, table: Table) -> Table:
     """The table, with the rows that the store has for it. Raises DamagedData."""
-    for tablet in table.tablets:
+    for tablet in table.tablets.values():
         tablet.restore(_stored_rows(store, table.number, tablet.number))
+    table.restore_keys()
     return table
 
 
@@ -153,6 +154,6 @@ class _Replay:
 
     def _apply_rows(self, effect: RowsEffect) -> None:
         table = self._tables.get(effect.table)
-        if table is None or effect.tablet >= len(table.tablets):
-            raise DamagedData(f"the log puts rows into table {effect.table}, which the catalog does not have")
-        table.tablets[effect.tablet].replay(effect.dead, effect.block)
+        if table is None or effect.tablet not in table.tablets:
+            raise DamagedData(f"the log changes tablet {effect.tablet} of table {effect.table}, which the catalog does not have")
+        table.replay(effect)

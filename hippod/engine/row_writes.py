@@ -10,66 +10,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from hippod.engine.addresses import Addresses, Positions, addresses_in, gather_cells, split_by
 from hippod.engine.arrays import Column, ListArray, StringArray, Values, concat_values, slice_values, take_values
-from hippod.engine.effects import RowsEffect
 from hippod.engine.normalize import InputRows, normalize_keys, normalize_rows
 from hippod.engine.operations import Delete, DeleteByQuery, Insert, RowFailure, Update, Upsert, WriteResult
 from hippod.engine.operations.rows import WRITE_ROWS_MAX
-from hippod.engine.rowblock import ColumnData, RowBlock, concat_blocks
+from hippod.engine.rowblock import ColumnData
 from hippod.engine.schema import DataType
 from hippod.engine.table import Table
+from hippod.engine.table_change import TableChange
 from hippod.errors import AlreadyExists, HippodError, NotFound
 
 RowOperation = Insert | Update | Upsert | Delete
-
-Slots = npt.NDArray[np.int64]
-
-
-@dataclass(slots=True)
-class TabletChange:
-    """What one group of writes does to one tablet."""
-
-    dead: list[npt.NDArray[np.int64]] = field(default_factory=list)
-    blocks: list[RowBlock] = field(default_factory=list)
-    lost_keys: list[Values] = field(default_factory=list)
-
-    def all_lost_keys(self) -> Values | None:
-        return concat_values(self.lost_keys) if self.lost_keys else None
-
-    def effect(self, table: int, tablet: int) -> RowsEffect:
-        dead = np.concatenate(self.dead) if self.dead else np.empty(0, np.int64)
-        return RowsEffect(table, tablet, dead, concat_blocks(self.blocks) if self.blocks else None)
-
-
-class TableChange:
-    """The changes of one group to one table, tablet by tablet; hands out row_ids behind the published ones."""
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-        self.tablets = [TabletChange() for _ in table.tablets]
-        self._next_row_ids = [t.next_row_id for t in table.tablets]
-
-    def put(self, tablet: int, columns: dict[int, ColumnData], count: int) -> None:
-        first = self._next_row_ids[tablet]
-        self._next_row_ids[tablet] += count
-        self.tablets[tablet].blocks.append(RowBlock(np.arange(first, first + count, dtype=np.int64), columns))
-
-    def effects(self) -> list[RowsEffect]:
-        changed = ((number, t) for number, t in enumerate(self.tablets) if t.dead or t.blocks)
-        return [tablet.effect(self.table.number, number) for number, tablet in changed]
-
-    def kill(self, tablet: int, slots: Slots) -> None:
-        if len(slots):
-            self.tablets[tablet].dead.append(self.table.tablets[tablet].columns.row_ids[slots])
-
-    def lose(self, tablet: int, keys: Values) -> None:
-        if len(keys):
-            self.tablets[tablet].lost_keys.append(keys)
 
 
 def shape_of(operation: RowOperation) -> tuple[object, ...]:
@@ -118,32 +74,33 @@ def prepare_delete_by_query(change: TableChange, operation: DeleteByQuery, rows_
     table = change.table
     condition = table.filter(operation.filter)
     total = 0
-    for number, tablet in enumerate(table.tablets):
+    for tablet in table.tablets.values():
         mask = condition.mask(tablet.columns, tablet.columns.count) & tablet.columns.alive
         slots = np.flatnonzero(mask)[: rows_max - total]
-        change.kill(number, slots)
-        change.lose(number, take_values(tablet.key_values(), slots))
+        change.kill(addresses_in(tablet.number, slots))
+        change.lose(take_values(tablet.key_values(), slots))
         total += len(slots)
     return total
 
 
 def _prepare_merged(change: TableChange, operations: Sequence[RowOperation]) -> list[WriteResult | HippodError]:
-    rows, ends = _normalize(change.table, operations)
+    table = change.table
+    rows, ends = _normalize(table, operations)
     kind = type(operations[0])
     generated: Values | None = None
     if rows.keys is None:
-        generated = _generate_keys(change.table, rows.count)
-        rows.columns[change.table.schema.primary_key.number] = ColumnData(generated, None)
+        generated = _generate_keys(table, rows.count)
+        rows.columns[table.schema.primary_key.number] = ColumnData(generated, None)
     keys = rows.keys if generated is None else generated
     assert keys is not None
-    route = change.table.route(keys)
-    slots = _lookup(change.table, keys, route)
-    chosen, failures = _decide(kind, keys, slots)
+    old = table.keys.lookup(keys)
+    chosen, failures = _decide(kind, keys, old)
     if kind is Delete:
-        _delete(change, keys, route, slots, chosen)
+        change.kill(old if chosen is None else old[chosen])
+        change.lose(keys if chosen is None else take_values(keys, chosen))
     else:
-        _put(change, rows, route, slots, chosen, merge_old=kind is Update)
-    return _answers(change.table, failures, ends, generated)
+        _put(change, rows, old, table.router.targets(keys), chosen, merge_old=kind is Update)
+    return _answers(table, failures, ends, generated)
 
 
 def _normalize(table: Table, operations: Sequence[RowOperation]) -> tuple[InputRows, list[int]]:
@@ -187,22 +144,11 @@ def _generate_keys(table: Table, count: int) -> Values:
     return StringArray(np.arange(count + 1, dtype=np.int64) * 32, np.frombuffer(text, np.uint8))
 
 
-def _lookup(table: Table, keys: Values, route: Slots) -> Slots:
-    if len(table.tablets) == 1:
-        return table.tablets[0].lookup(keys)
-    slots = np.full(len(keys), -1, np.int64)
-    for number, tablet in enumerate(table.tablets):
-        rows = np.flatnonzero(route == number)
-        if len(rows):
-            slots[rows] = tablet.lookup(take_values(keys, rows))
-    return slots
-
-
-def _decide(kind: type[RowOperation], keys: Values, slots: Slots) -> tuple[Slots | None, list[tuple[int, RowFailure]]]:
+def _decide(kind: type[RowOperation], keys: Values, old: Addresses) -> tuple[Positions | None, list[tuple[int, RowFailure]]]:
     """Positions whose rows are put or killed (None: all), and (position, failure) of the others that failed."""
     keep_last = kind in (Update, Upsert)
     unique = _unique(keys, keep_last=keep_last)
-    present = slots >= 0
+    present = old >= 0
     if kind is Upsert:
         return (None if unique is None else np.flatnonzero(unique)), []
     wanted = ~present if kind is Insert else present
@@ -232,36 +178,34 @@ def _unique(keys: Values, *, keep_last: bool) -> npt.NDArray[np.bool_] | None:
     return mask
 
 
-def _delete(change: TableChange, keys: Values, route: Slots, slots: Slots, chosen: Slots | None) -> None:
-    for number in range(len(change.table.tablets)):
-        rows = _rows_of(number, route, chosen, len(change.table.tablets))
-        rows = np.arange(len(slots)) if rows is None else rows
-        change.kill(number, slots[rows])
-        change.lose(number, take_values(keys, rows))
+def _put(
+    change: TableChange,
+    rows: InputRows,
+    old: Addresses,
+    targets: npt.NDArray[np.int64] | None,
+    chosen: Positions | None,
+    *,
+    merge_old: bool,
+) -> None:
+    """Put the chosen rows into their target tablets, and kill those at `old` addresses whose place they take."""
+    columns, count = rows.columns, rows.count
+    if chosen is not None:
+        columns, count, old = {k: _take(c, chosen) for k, c in columns.items()}, len(chosen), old[chosen]
+        targets = None if targets is None else targets[chosen]
+    if not count:
+        return
+    if merge_old:
+        fields = change.table.schema.fields
+        columns = {f.number: columns.get(f.number) or gather_cells(change.table.tablets, f, old) for f in fields}
+    change.kill(old[old >= 0])
+    if targets is None:
+        change.put(0, columns, count)
+        return
+    for number, at in split_by(targets):
+        change.put(number, {k: _take(c, at) for k, c in columns.items()}, len(at))
 
 
-def _put(change: TableChange, rows: InputRows, route: Slots, slots: Slots, chosen: Slots | None, *, merge_old: bool) -> None:
-    for number in range(len(change.table.tablets)):
-        at = _rows_of(number, route, chosen, len(change.table.tablets))
-        count = rows.count if at is None else len(at)
-        if not count:
-            continue
-        columns = rows.columns if at is None else {k: _take(c, at) for k, c in rows.columns.items()}
-        old = slots if at is None else slots[at]
-        if merge_old:
-            tablet = change.table.tablets[number]
-            columns = {f.number: columns[f.number] if f.number in columns else tablet.cells(f, old) for f in change.table.schema.fields}
-        change.kill(number, old[old >= 0])
-        change.put(number, columns, count)
-
-
-def _rows_of(tablet: int, route: Slots, chosen: Slots | None, tablets: int) -> npt.NDArray[np.intp] | None:
-    if tablets == 1:
-        return chosen
-    return np.flatnonzero(route == tablet) if chosen is None else chosen[route[chosen] == tablet]
-
-
-def _take(column: ColumnData, rows: npt.NDArray[np.intp]) -> ColumnData:
+def _take(column: ColumnData, rows: Positions) -> ColumnData:
     return ColumnData(take_values(column.values, rows), None if column.valid is None else column.valid[rows])
 
 

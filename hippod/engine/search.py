@@ -6,16 +6,15 @@ The plain case (no filter, one tablet) passes through futures and callbacks only
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import Column, concat_values, take_values
+from hippod.engine.addresses import addresses_in, gather
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.pool import SearchPool
-from hippod.engine.index.vector_index import VectorIndex
 from hippod.engine.matching import Matches
 from hippod.engine.normalize import check_vectors
 from hippod.engine.operations import Metric, Result, Search, SearchResult
@@ -65,7 +64,7 @@ def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[
     loop = asyncio.get_running_loop()
     if operation.filter or len(table.tablets) > 1:
         return loop.create_task(_search_tablets(question, operation.filter))
-    tablet = table.tablets[0]
+    tablet = next(iter(table.tablets.values()))
     answer: asyncio.Future[Result] = loop.create_future()
     hits = tablet.indexes[question.index].search(question.vectors, question.k, question.params)
     if question.cost_of_gathering():
@@ -121,22 +120,21 @@ def _flat(hits: Hits) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
 
 async def _search_tablets(question: _Question, text: str) -> SearchResult:
     tablets = question.table.tablets
-    hits = await asyncio.gather(*(_search_tablet(question, tablet, text) for tablet in tablets))
-    if len(tablets) == 1:
-        return await question.pool.run(_gather, question, tablets[0], hits[0])
-    return await question.pool.run(_merge, question, tablets, hits)
+    if text:
+        found = await question.table.matches(text)
+        parts = [tablet for tablet, _ in found]
+        hits = await asyncio.gather(*(_search_matches(question, tablet, matches) for tablet, matches in found))
+    else:
+        parts = list(tablets.values())
+        hits = await asyncio.gather(*(t.indexes[question.index].search(question.vectors, question.k, question.params) for t in parts))
+    if len(parts) == 1:
+        return await question.pool.run(_gather, question, parts[0], hits[0])
+    return await question.pool.run(_merge, question, tablets, parts, hits)
 
 
-async def _search_tablet(question: _Question, tablet: Tablet, text: str) -> Hits:
-    index = tablet.indexes[question.index]
-    if not text:
-        return await index.search(question.vectors, question.k, question.params)
-    matches = await question.table.matchers[tablet.number].matches(text, question.table.filter(text))
-    return await _search_matches(question, tablet, index, matches)
-
-
-async def _search_matches(question: _Question, tablet: Tablet, index: VectorIndex, matches: Matches) -> Hits:
+async def _search_matches(question: _Question, tablet: Tablet, matches: Matches) -> Hits:
     """Over-fetch while that is the cheaper way, then search among the matches."""
+    index = tablet.indexes[question.index]
     trained = index.describe().vectors > 0
     wanted = min(question.k, len(matches.slots))
     plan = plan_filtered(question.k, len(matches.slots), tablet.columns.live_count, trained=trained)
@@ -158,32 +156,16 @@ def _keep_matching(hits: Hits, mask: npt.NDArray[np.bool_], k: int) -> Hits:
     return Hits(np.take_along_axis(hits.slots, order, 1), np.take_along_axis(hits.scores, order, 1), counts)
 
 
-def _merge(question: _Question, tablets: Sequence[Tablet], hits: Sequence[Hits]) -> SearchResult:
+def _merge(question: _Question, tablets: Mapping[int, Tablet], parts: Sequence[Tablet], hits: Sequence[Hits]) -> SearchResult:
     """The k best of all tablets for each query, exactly."""
+    if not parts:
+        counts = np.zeros(len(question.vectors), np.int32)
+        return SearchResult(counts, np.empty(0, np.float32), gather(tablets, question.fields, np.empty(0, np.int64)), question.key)
     worst = -np.inf if question.descending else np.inf
     scores = np.concatenate([np.where(np.arange(h.slots.shape[1]) < h.counts[:, None], h.scores, worst) for h in hits], axis=1)
-    slots = np.concatenate([h.slots for h in hits], axis=1)
-    origin = np.repeat(np.arange(len(hits)), [h.slots.shape[1] for h in hits])
+    addresses = np.concatenate([addresses_in(tablet.number, h.slots) for tablet, h in zip(parts, hits, strict=True)], axis=1)
     order = np.argsort(-scores if question.descending else scores, axis=1, kind="stable")[:, : question.k]
     counts = np.minimum(sum(h.counts for h in hits), question.k).astype(np.int32)
-    merged = Hits(np.take_along_axis(slots, order, 1), np.take_along_axis(scores, order, 1).astype(np.float32), counts)
-    flat_slots, flat_scores = _flat(merged)
-    flat_origin, _ = _flat(Hits(origin[order], merged.scores, counts))
-    return SearchResult(counts, flat_scores, gather_from(tablets, question.fields, flat_origin, flat_slots), question.key)
-
-
-def gather_from(tablets: Sequence[Tablet], fields: Sequence[Field], origin: npt.NDArray[Any], slots: npt.NDArray[np.int64]) -> list[Column]:
-    """Cells of rows that lie in several tablets: row i is slot `slots[i]` of tablet `origin[i]`."""
-    if len(tablets) == 1:
-        return tablets[0].take(fields, slots)
-    by_tablet = np.argsort(origin, kind="stable")
-    back = np.argsort(by_tablet, kind="stable")
-    parts = [tablet.take(fields, slots[origin == number]) for number, tablet in enumerate(tablets)]
-    return [_reorder([part[i] for part in parts], back) for i in range(len(fields))]
-
-
-def _reorder(parts: Sequence[Column], order: npt.NDArray[np.intp]) -> Column:
-    valid = None
-    if any(p.valid is not None for p in parts):
-        valid = np.concatenate([np.ones(len(p.values), np.bool_) if p.valid is None else p.valid for p in parts])[order]
-    return Column(parts[0].field, take_values(concat_values([p.values for p in parts]), order), valid)
+    merged = Hits(np.take_along_axis(addresses, order, 1), np.take_along_axis(scores, order, 1).astype(np.float32), counts)
+    flat, flat_scores = _flat(merged)
+    return SearchResult(counts, flat_scores, gather(tablets, question.fields, flat), question.key)

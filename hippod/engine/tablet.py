@@ -1,9 +1,9 @@
-"""A tablet: the rows of one part of a table, in memory, with their key index, vector files and vector indexes.
+"""A tablet: the rows of one part of a table, in memory, with their vector files and vector indexes.
 
 Rows enter in two steps. `stage` (writer thread, before or after the log, never seen by readers) copies a block behind the published
-rows; `publish` (event loop) makes it visible at once together with the deaths of the same write, tells the indexes, and moves the
-keys. So a reader on the event loop always sees whole writes, and readers in other threads hold views of published cells, which never
-change. Everything here can be rebuilt from the store and the log.
+rows; `publish` (event loop) makes it visible at once together with the deaths of the same write, and tells the indexes. So a reader
+on the event loop always sees whole writes, and readers in other threads hold views of published cells, which never change.
+Everything here can be rebuilt from the store and the log.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from hippod.engine.arrays import Column, Values, take_values
 from hippod.engine.columns import TabletColumns
 from hippod.engine.index.vector_index import VectorIndex
 from hippod.engine.index.vectors import VectorFile
-from hippod.engine.keyindex import KeyIndex
 from hippod.engine.rowblock import ColumnData, RowBlock
 from hippod.engine.schema import Field, Schema
 
@@ -50,13 +49,11 @@ class VectorRows:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A write that waits to be published in one tablet. `keys` belong to the staged rows; `lost_keys` end without a row."""
+    """A write that waits to be published in one tablet: so many rows, with their keys, and the row_ids that die."""
 
     count: int
     keys: Values | None
     dead: npt.NDArray[np.int64]
-    lost_keys: Values | None
-    key_index: KeyIndex | None
 
 
 class Tablet:
@@ -66,7 +63,6 @@ class Tablet:
         self.number = number
         self.schema = schema
         self.columns = TabletColumns(schema)
-        self.keys = KeyIndex(self.key_values)
         self.next_row_id = 1
         self.version = 0
         self.rows = {
@@ -80,17 +76,12 @@ class Tablet:
         """The primary key column of all published rows, dead ones too."""
         return self.columns.values(self._key.name)
 
-    def lookup(self, keys: Values) -> npt.NDArray[np.int64]:
-        """Slot of the living row of each key, -1 where there is none."""
-        return self.keys.lookup(keys)
-
-    def stage(self, block: RowBlock | None, dead: npt.NDArray[np.int64], lost_keys: Values | None) -> Staged:
+    def stage(self, block: RowBlock | None, dead: npt.NDArray[np.int64]) -> Staged:
         """Copy a block behind the published rows. `dead` are row_ids. Raises StorageFull, with nothing changed that a reader sees."""
         if block is None:
-            return Staged(0, None, dead, lost_keys, None)
+            return Staged(0, None, dead)
         self._append(block)
-        count = len(block.row_ids)
-        return Staged(count, block.columns[self._key.number].values, dead, lost_keys, self.keys.grown(count))
+        return Staged(len(block.row_ids), block.columns[self._key.number].values, dead)
 
     def _append(self, block: RowBlock) -> None:
         first_slot = self.columns.count
@@ -103,16 +94,10 @@ class Tablet:
     def publish(self, staged: Staged) -> None:
         """Make a staged write visible to every reader; event loop only."""
         first_slot = self.columns.count
-        if staged.key_index is not None:
-            self.keys = staged.key_index
         dead_slots = self.columns.slots_of(staged.dead)
-        if staged.lost_keys is not None and len(staged.lost_keys):
-            self.keys.remove(staged.lost_keys)
         if staged.count:
             self.columns.publish(first_slot + staged.count)
             self.next_row_id = int(self.columns.row_ids[-1]) + 1
-            assert staged.keys is not None
-            self.keys.assign(staged.keys, np.arange(first_slot, first_slot + staged.count, dtype=np.int64))
         if len(dead_slots):
             self.columns.kill(dead_slots)
         self.version += 1
@@ -128,15 +113,6 @@ class Tablet:
             self._append(block)
             self.columns.publish(self.columns.count + len(block.row_ids))
             self.next_row_id = int(block.row_ids[-1]) + 1
-        if self.columns.count:
-            roomy = self.keys.grown(self.columns.count)
-            self.keys = self.keys if roomy is None else roomy
-            self.keys.assign(self.key_values(), np.arange(self.columns.count, dtype=np.int64))
-
-    def replay(self, dead: npt.NDArray[np.int64], block: RowBlock | None) -> None:
-        """Apply a logged write at start. The keys of dying rows are lost unless the block has them again."""
-        lost = take_values(self.key_values(), self.columns.slots_of(dead)) if len(dead) else None
-        self.publish(self.stage(block, dead, lost))
 
     def cells(self, field: Field, slots: npt.NDArray[np.int64]) -> ColumnData:
         """Cells of any field, vectors too, copied."""

@@ -15,8 +15,9 @@ from typing import Final, Protocol
 
 from hippod.engine.effects import CatalogEffect
 from hippod.engine.operations import Result
-from hippod.engine.row_writes import RowOperation, TableChange, keys_of, shape_of
+from hippod.engine.row_writes import RowOperation, keys_of, shape_of
 from hippod.engine.table import Table
+from hippod.engine.table_change import TableChange
 from hippod.errors import DeadlineExceeded, HippodError, RetryLater
 
 GROUP_REQUESTS_MAX: Final = 4_096

@@ -27,9 +27,9 @@ from hippod.engine.checkpoint import Checkpointer
 from hippod.engine.effects import Effect
 from hippod.engine.operations import Delete, Result
 from hippod.engine.options import EngineOptions
-from hippod.engine.row_writes import RowOperation, TableChange, prepare, shape_of
-from hippod.engine.table import Table
-from hippod.engine.tablet import Staged, Tablet
+from hippod.engine.row_writes import RowOperation, prepare, shape_of
+from hippod.engine.table import StagedWrite, Table
+from hippod.engine.table_change import TableChange
 from hippod.engine.write_queue import BATCH_BYTES_MAX, Commit, ExclusiveWrite, RowWrite, Waiting, WriteQueue
 from hippod.errors import HippodError, Internal, LimitExceeded, ProcessExit, RetryLater, StorageFull, UnknownOutcome
 from hippod.wal.log import BatchPosition, Log
@@ -47,7 +47,7 @@ class _Logged:
 
     commit: Commit
     effects: Sequence[Effect] = ()
-    staged: Sequence[tuple[Tablet, Staged]] = ()
+    staged: Sequence[tuple[Table, StagedWrite]] = ()
     position: BatchPosition | None = None
 
 
@@ -118,8 +118,8 @@ class Writer:
         finally:
             self._busy_since = None
         if logged.position is not None:
-            for tablet, staged in logged.staged:
-                tablet.publish(staged)
+            for table, staged in logged.staged:
+                table.publish(staged)
             logged.commit.publish()
             self._checkpointer.add(logged.effects, logged.position)
         returned = []
@@ -160,8 +160,8 @@ class Writer:
         return _prepare_rows(group) if isinstance(first, RowWrite) else first.prepare()
 
     def _stage_and_log(self, commit: Commit) -> _Logged:
-        changed = [(change.table.tablets[effect.tablet], change, effect) for change in commit.changes for effect in change.effects()]
-        effects: list[Effect] = [*([commit.catalog] if commit.catalog else []), *(effect for _, _, effect in changed)]
+        changed = [(change, change.effects()) for change in commit.changes]
+        effects: list[Effect] = [*([commit.catalog] if commit.catalog else []), *(e for _, own in changed for e in own)]
         if not effects:
             return _Logged(commit)
         records = [effect.record() for effect in effects]
@@ -173,10 +173,7 @@ class Writer:
                 f"the rows of this write take {size} bytes, at most {BATCH_BYTES_MAX} go into one: send fewer rows a request",
                 limit=BATCH_BYTES_MAX,
             )
-        staged = [
-            (tablet, tablet.stage(effect.block, effect.dead, change.tablets[tablet.number].all_lost_keys()))
-            for tablet, change, effect in changed
-        ]
+        staged = [(change.table, change.stage(own)) for change, own in changed if own]
         return _Logged(commit, effects, staged, self._log.append(records))
 
 
@@ -190,9 +187,12 @@ def _prepare_rows(group: Sequence[Waiting]) -> Commit:
     changes: dict[int, TableChange] = {}
     alike: dict[tuple[object, ...], list[int]] = {}
     writes = [waiting.work for waiting in group if isinstance(waiting.work, RowWrite)]
-    answers: list[Result | HippodError | None] = [None if write.table.retired is None else write.table.retired() for write in writes]
+    answers: list[Result | HippodError | None] = [None] * len(group)
     for position, write in enumerate(writes):
-        if answers[position] is not None:
+        try:
+            write.table.require_open()
+        except HippodError as error:
+            answers[position] = error
             continue
         if write.table.number not in changes:
             changes[write.table.number] = TableChange(write.table)

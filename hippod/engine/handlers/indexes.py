@@ -40,7 +40,7 @@ _ANSWER_BEFORE_S: Final = 0.25
 def index_info(engine: Engine, definition: TableDefinition, index: IndexDefinition) -> IndexInfo:
     """Of an open table, or of a closed one, whose indexes are not in memory."""
     table = engine.tables.get(definition.number)
-    tablets = () if table is None else table.tablets
+    tablets = () if table is None else table.tablets.values()
     live = [tablet.indexes[index.name].describe() for tablet in tablets if index.name in tablet.indexes]
     field = next(f for f in definition.schema.fields if f.number == index.field)
     resting = IndexState.RELEASED if index.released else IndexState.CREATED
@@ -74,7 +74,7 @@ async def create_index(engine: Engine, operation: CreateIndex, deadline: float |
 
 
 def _refuse_zero_vectors(table: Table, field: Field) -> None:
-    for tablet in table.tablets:
+    for tablet in table.tablets.values():
         columns = tablet.columns
         vectors = tablet.rows[field.number].vectors.view(columns.count)
         for start in range(0, columns.count, 16_384):

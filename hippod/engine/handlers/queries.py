@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hippod.engine.addresses import addresses_in, gather
 from hippod.engine.arrays import StringArray, Values, concat_values, take_values
-from hippod.engine.matching import Matches
 from hippod.engine.operations import Count, CountResult, Query, QueryResult, Result, Search
-from hippod.engine.operations.queries import FILTER_BYTES_MAX, QUERY_ROWS_MAX
+from hippod.engine.operations.queries import QUERY_ROWS_MAX
 from hippod.engine.schema import Field
-from hippod.engine.search import gather_from
 from hippod.engine.search import search as search_table
-from hippod.engine.table import Table
+from hippod.engine.tablet import Tablet
 from hippod.errors import LimitExceeded
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ async def count(engine: Engine, operation: Count, _deadline: float | None) -> Co
     table = engine.table(operation.database, operation.table)
     if not operation.filter.strip():
         return CountResult(table.row_count)
-    return CountResult(sum(len(m.slots) for m in await _matches(table, operation.filter)))
+    return CountResult(sum(len(found.matches.slots) for found in await table.matches(operation.filter)))
 
 
 async def query(engine: Engine, operation: Query, _deadline: float | None) -> QueryResult:
@@ -42,26 +41,26 @@ async def query(engine: Engine, operation: Query, _deadline: float | None) -> Qu
     if operation.offset < 0:
         raise LimitExceeded(f"offset is 0 or more, not {operation.offset}", limit=0)
     if operation.filter.strip():
-        slots = [m.slots for m in await _matches(table, operation.filter)]
+        found = [(tablet, matches.slots) for tablet, matches in await table.matches(operation.filter)]
     else:
-        slots = [np.flatnonzero(t.columns.alive) for t in table.tablets]
-    return await engine.pool.run(_page, table, fields, slots, operation.offset, operation.limit)
+        found = [(tablet, np.flatnonzero(tablet.columns.alive)) for tablet in table.tablets.values()]
+    return await engine.pool.run(_page, dict(table.tablets), fields, found, operation.offset, operation.limit)
 
 
-async def _matches(table: Table, text: str) -> list[Matches]:
-    if len(text) > FILTER_BYTES_MAX:
-        raise LimitExceeded(f"a filter has at most {FILTER_BYTES_MAX} characters", limit=FILTER_BYTES_MAX)
-    condition = table.filter(text)
-    return await asyncio.gather(*(matcher.matches(text, condition) for matcher in table.matchers))
-
-
-def _page(table: Table, fields: Sequence[Field], slots: Sequence[npt.NDArray[np.int64]], offset: int, limit: int) -> QueryResult:
+def _page(
+    tablets: Mapping[int, Tablet],
+    fields: Sequence[Field],
+    found: Sequence[tuple[Tablet, npt.NDArray[np.int64]]],
+    offset: int,
+    limit: int,
+) -> QueryResult:
     """The rows from `offset` on in primary key order; runs in the search pool."""
-    origin = np.repeat(np.arange(len(slots)), [len(s) for s in slots])
-    flat = np.concatenate(slots)
-    keys = concat_values([take_values(t.key_values(), s) for t, s in zip(table.tablets, slots, strict=True)])
-    order = _key_order(keys, min(offset + limit, len(flat)))[offset : offset + limit]
-    return QueryResult(gather_from(table.tablets, fields, origin[order], flat[order]), len(order))
+    if not found:
+        return QueryResult(gather(tablets, fields, np.empty(0, np.int64)), 0)
+    addresses = np.concatenate([addresses_in(tablet.number, slots) for tablet, slots in found])
+    keys = concat_values([take_values(tablet.key_values(), slots) for tablet, slots in found])
+    order = _key_order(keys, min(offset + limit, len(addresses)))[offset : offset + limit]
+    return QueryResult(gather(tablets, fields, addresses[order]), len(order))
 
 
 def _key_order(keys: Values, count: int) -> npt.NDArray[np.intp]:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hippod.engine.arrays import take_values
+from hippod.engine.addresses import gather
 from hippod.engine.effects import column_bytes
 from hippod.engine.normalize import normalize_keys
 from hippod.engine.operations import Delete, DeleteByQuery, Get, GetResult, Insert, Result, Update, Upsert, WriteResult
 from hippod.engine.operations.rows import GET_ROWS_MAX
-from hippod.engine.row_writes import TableChange, prepare_delete_by_query
-from hippod.engine.search import gather_from
+from hippod.engine.row_writes import prepare_delete_by_query
 from hippod.engine.table import Table
+from hippod.engine.table_change import TableChange
 from hippod.engine.write_queue import Commit
 from hippod.errors import Rejected
 
@@ -65,15 +65,12 @@ def get(engine: Engine, operation: Get, _deadline: float | None) -> GetResult | 
     table = engine.table(operation.database, operation.table)
     fields = table.output_fields(operation.output_fields, table.schema.fields)
     keys = normalize_keys(table.schema, operation.keys, GET_ROWS_MAX)
-    route = table.route(keys)
-    slots = np.full(len(keys), -1, np.int64)
-    for number, tablet in enumerate(table.tablets):
-        mine = np.flatnonzero(route == number)
-        slots[mine] = tablet.lookup(take_values(keys, mine))
-    found = np.flatnonzero(slots >= 0)
+    addresses = table.keys.lookup(keys)
+    found = np.flatnonzero(addresses >= 0)
+    tablets = table.tablets
 
-    def gather() -> GetResult:
-        return GetResult(gather_from(table.tablets, fields, route[found], slots[found]), found.astype(np.int32))
+    def gather_found() -> GetResult:
+        return GetResult(gather(tablets, fields, addresses[found]), found.astype(np.int32))
 
     cells = len(found) * sum(f.dimension or 1 for f in fields)
-    return gather() if cells <= _CELLS_ON_LOOP_MAX else engine.pool.run(gather)
+    return gather_found() if cells <= _CELLS_ON_LOOP_MAX else engine.pool.run(gather_found)

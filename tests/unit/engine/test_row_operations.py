@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from hippod.engine.arrays import Column
 from hippod.engine.engine import Engine
-from hippod.engine.operations import Count, CreateTable, Delete, DeleteByQuery, Get, Insert, Query, Update, Upsert
+from hippod.engine.operations import Count, CreateTable, Delete, DeleteByQuery, DropTable, Get, Insert, Query, Update, Upsert
 from hippod.engine.schema import DataType, Field, Schema
 from hippod.errors import FieldNotFound, FilterError, InvalidVector, LimitExceeded, Rejected, TableNotFound, TypeMismatch
 from tests.unit.engine.harness import SHIVA, book_columns, cells, column, make_books, opened, run, vectors
@@ -180,3 +181,17 @@ async def test_a_table_survives_a_restart_row_for_row(tmp_path: Path) -> None:
             assert after.rows == 98
             for name in ("id", "title", "pages", "price", "tags"):
                 assert cells(after.columns, name) == cells(before.columns, name)
+
+
+async def test_a_write_behind_the_drop_of_its_table_is_refused_and_never_logged(tmp_path: Path) -> None:
+    async with opened(tmp_path / "data") as engine:
+        await make_books(engine)
+        dropped = engine.submit(DropTable("books"), SHIVA)
+        await asyncio.sleep(0)  # Let it take its place in the queue.
+        late = engine.submit(Insert("books", book_columns([1])), SHIVA)
+        await dropped
+        with pytest.raises(TableNotFound, match="dropped meanwhile"):
+            await late
+    async with opened(tmp_path / "data") as engine:
+        with pytest.raises(TableNotFound):
+            await run(engine, Count("books"))
