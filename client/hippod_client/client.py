@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -28,6 +28,7 @@ from hippod_client.results import IndexInfo, JobInfo, Rows, SearchResult, Status
 from hippod_client.schema import Field
 
 T = TypeVar("T")
+A = TypeVar("A")
 
 
 class Client:
@@ -88,8 +89,7 @@ class Client:
 
     async def ping(self, *, timeout: Timeout = DEFAULT) -> None:
         """A round trip that the server answers without doing anything."""
-        deadline = self._deadline(timeout)
-        await (await self._connected(deadline)).ping(deadline)
+        await self._repeated(Connection.ping, timeout)
 
     async def status(self, *, timeout: Timeout = DEFAULT) -> StatusInfo:
         """The state of the server as a whole."""
@@ -291,16 +291,20 @@ class Client:
         return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
     async def _call(self, request: Request[T], timeout: Timeout) -> T:
-        """Send a request and read its reply; again if the connection was lost and sending twice does no harm."""
+        """Send a request and read its reply."""
+        return request.read_reply(await self._repeated(lambda connection, deadline: connection.ask(request, deadline), timeout))
+
+    async def _repeated(self, exchange: Callable[[Connection, float | None], Awaitable[A]], timeout: Timeout) -> A:
+        """Do an exchange; again if the connection was lost and sending twice does no harm."""
         deadline = self._deadline(timeout)
         attempt = 0
         while True:
             connection = await self._connected(deadline)
             try:
-                return request.read_reply(await connection.ask(request, deadline))
+                return await exchange(connection, deadline)
             except ConnectionLost as error:
                 attempt += 1
-                if self._is_closed or error.outcome_unknown or attempt > ATTEMPTS_MAX:
+                if self._is_closed or error.outcome_unknown or (deadline is None and attempt > ATTEMPTS_MAX):
                     raise
                 await self._back_off(attempt, deadline, error)
 
@@ -309,22 +313,27 @@ class Client:
         connection = self._connection
         if connection is not None and connection.is_open:
             return connection
-        async with self._connecting:
-            attempt = 0
-            while not self._is_closed:
-                if self._connection is not None and self._connection.is_open:
-                    return self._connection
-                try:
-                    async with asyncio.timeout_at(deadline):
-                        self._connection = await open_connection(*self._address, *self._login)
-                    self._was_connected = True
-                except TimeoutError:
-                    raise ClientTimeout(f"no connection to {self._address[0]}:{self._address[1]} within the time allowed") from None
-                except (ConnectionLost, RetryLater) as error:
-                    attempt += 1
-                    if not self._was_connected or attempt > ATTEMPTS_MAX:
-                        raise
-                    await self._back_off(attempt, deadline, error)
+        try:
+            async with asyncio.timeout_at(deadline), self._connecting:
+                return await self._connect_again(deadline)
+        except TimeoutError:
+            raise ClientTimeout(f"no connection to {self._address[0]}:{self._address[1]} within the time allowed") from None
+
+    async def _connect_again(self, deadline: float | None) -> Connection:
+        attempt = 0
+        while not self._is_closed:
+            if self._connection is not None and self._connection.is_open:
+                return self._connection
+            try:
+                self._connection = await open_connection(*self._address, *self._login)
+                self._was_connected = True
+            except (ConnectionLost, RetryLater) as error:
+                attempt += 1
+                if not self._was_connected or (deadline is None and attempt > ATTEMPTS_MAX):
+                    raise
+                await self._back_off(attempt, deadline, error)
+        if self._connection is not None:
+            await self._connection.close()
         raise ConnectionLost("the client was closed")
 
     async def _back_off(self, attempt: int, deadline: float | None, error: HippodError) -> None:

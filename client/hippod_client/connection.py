@@ -97,7 +97,8 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._farewell = self._farewell or ConnectionLost("the client was closed")
             self.is_open = False
-            self._transport.close()
+            # What is still to be sent has nobody who waits for it: a server that does not read must not hold up the end.
+            self._transport.abort()
             await asyncio.shield(self._ended)
 
     # Requests.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -32,11 +33,14 @@ from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import Kind
 
 T = TypeVar("T")
+A = TypeVar("A")
 
 _RECEIVE_BYTES: Final = 65_536
 _JOINED_BYTES_MAX: Final = 65_536
 _BUFFERS_MAX: Final = 512
 _REQUEST_ID_MAX: Final = 0xFFFFFFFF
+# A connection that was used within this time is taken to be alive without a look.
+_PAUSE_S: Final = 0.5
 
 
 class Client:
@@ -81,6 +85,9 @@ class Client:
 
     def close(self) -> None:
         self._is_closed = True
+        connection = self._connection
+        if connection is not None:
+            connection.interrupt()
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -90,9 +97,7 @@ class Client:
         return None if self._connection is None else self._connection.server.id
 
     def ping(self, *, timeout: Timeout = DEFAULT) -> None:
-        deadline = self._deadline(timeout)
-        with self._lock:
-            self._connected(deadline).ping(deadline)
+        self._repeated(_Connection.ping, timeout)
 
     def status(self, *, timeout: Timeout = DEFAULT) -> StatusInfo:
         return self._call(requests.status(), timeout)
@@ -236,32 +241,40 @@ class Client:
         return None if seconds is None else time.monotonic() + seconds
 
     def _call(self, request: Request[T], timeout: Timeout) -> T:
-        """Send a request and read its reply; again if the connection was lost and sending twice does no harm."""
+        """Send a request and read its reply."""
+        return request.read_reply(self._repeated(lambda connection, deadline: connection.ask(request, deadline), timeout))
+
+    def _repeated(self, exchange: Callable[[_Connection, float | None], A], timeout: Timeout) -> A:
+        """Do an exchange; again if the connection was lost and sending twice does no harm."""
         deadline = self._deadline(timeout)
         attempt = 0
-        with self._lock:
+        if not self._lock.acquire(timeout=-1 if deadline is None else max(0.0, deadline - time.monotonic())):
+            raise ClientTimeout("the time allowed passed while calls of other threads went on")
+        try:
             while True:
                 connection = self._connected(deadline)
                 try:
-                    return request.read_reply(connection.ask(request, deadline))
+                    return exchange(connection, deadline)
                 except ConnectionLost as error:
                     attempt += 1
-                    if self._is_closed or error.outcome_unknown or attempt > ATTEMPTS_MAX:
+                    if self._is_closed or error.outcome_unknown or (deadline is None and attempt > ATTEMPTS_MAX):
                         raise
                     _back_off(attempt, deadline, error)
+        finally:
+            self._lock.release()
 
     def _connected(self, deadline: float | None) -> _Connection:
         """The open connection, or a new one. The first is tried once; a lost one is tried for again until the deadline."""
         attempt = 0
         while not self._is_closed:
-            if self._connection is not None and self._connection.is_open:
+            if self._connection is not None and self._connection.is_usable():
                 return self._connection
             try:
                 self._connection = _Connection(*self._address, *self._login, deadline)
                 self._was_connected = True
             except (ConnectionLost, RetryLater) as error:
                 attempt += 1
-                if not self._was_connected or attempt > ATTEMPTS_MAX:
+                if not self._was_connected or (deadline is None and attempt > ATTEMPTS_MAX):
                     raise
                 _back_off(attempt, deadline, error)
         raise ConnectionLost("the client was closed")
@@ -280,7 +293,8 @@ class _Connection:
     def __init__(self, host: str, port: int, user: str, password: str, deadline: float | None) -> None:
         self._cutter = session.FrameCutter()
         self._last_id = 0
-        self.is_open = True
+        self._used_at = time.monotonic()
+        self._is_open = True
         try:
             self._socket = socket.create_connection((host, port), _remaining(deadline))
         except TimeoutError:
@@ -298,15 +312,37 @@ class _Connection:
     def ask(self, request: Request[Any], deadline: float | None) -> memoryview:
         """The frame that answers a request. Raises ConnectionLost, ClientTimeout or LimitExceeded."""
         request_id = self._next_id()
-        remaining = _remaining(deadline)
+        try:
+            remaining = _remaining(deadline)
+        except TimeoutError:
+            raise ClientTimeout("the time allowed had passed before the request was sent") from None
         return self._exchange(request.frame(request_id, session.deadline_ms(remaining)), request_id, deadline, is_write=not request.is_read)
 
     def ping(self, deadline: float | None) -> None:
         request_id = self._next_id()
         self._exchange([session.ping(request_id)], request_id, deadline, is_write=False)
 
+    def is_usable(self) -> bool:
+        """Whether it is open. After a pause the server may have ended it; a write sent into that would have an unknown outcome."""
+        if self._is_open and time.monotonic() - self._used_at > _PAUSE_S:
+            self._socket.settimeout(0.0)
+            try:
+                # Nothing may lie here: neither the end nor a goodbye.
+                self._socket.recv(1, socket.MSG_PEEK)
+                self.close()
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.close()
+        return self._is_open
+
+    def interrupt(self) -> None:
+        """End what another thread waits for. Any thread."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
-        self.is_open = False
+        self._is_open = False
         self._socket.close()
 
     def _next_id(self) -> int:
@@ -316,7 +352,9 @@ class _Connection:
     def _exchange(self, buffers: Sequence[bytes | memoryview], request_id: int, deadline: float | None, *, is_write: bool) -> memoryview:
         try:
             self._send(buffers, deadline)
-            return self._receive(request_id, deadline)
+            answer = self._receive(request_id, deadline)
+            self._used_at = time.monotonic()
+            return answer
         except TimeoutError:
             self.close()
             raise ClientTimeout("no answer within the time allowed", outcome_unknown=is_write) from None
