@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._greeting: asyncio.Future[memoryview] | None = None
         self._pending: dict[int, _Pending] = {}
         self._line: deque[asyncio.Future[None]] = deque()
+        self._granted = 0
         self._last_id = 0
         self._window = REQUESTS_IN_FLIGHT_MAX
         self._paused = False
@@ -119,8 +120,6 @@ class Connection(asyncio.Protocol):
             transport.write(b"".join(buffers))
         else:
             transport.writelines(buffers)
-        if self._line:
-            self._wake_next()
         try:
             return await future
         except asyncio.CancelledError:
@@ -134,35 +133,38 @@ class Connection(asyncio.Protocol):
         return self._last_id
 
     def _is_full(self) -> bool:
-        return self._paused or len(self._pending) >= self._window
+        return self._paused or len(self._pending) + self._granted >= self._window
 
     async def _wait_in_line(self, deadline: float | None) -> None:
-        """Return when a slot is free and it is the caller's turn. Raises ConnectionLost or ClientTimeout."""
+        """Return when it is the caller's turn, who must send at once then. Raises ConnectionLost or ClientTimeout."""
+        if not self.is_open:
+            raise self._lost(outcome_unknown=False)
+        turn: asyncio.Future[None] = self._loop.create_future()
+        self._line.append(turn)
         try:
             async with asyncio.timeout_at(deadline):
-                while True:
-                    if not self.is_open:
-                        raise self._lost(outcome_unknown=False)
-                    turn: asyncio.Future[None] = self._loop.create_future()
-                    self._line.append(turn)
-                    try:
-                        await turn
-                    except asyncio.CancelledError:
-                        if turn.done() and not turn.cancelled():
-                            self._wake_next()
-                        raise
-                    if not self._is_full():
-                        return
+                await turn
         except TimeoutError:
+            self._pass_on(turn)
             raise ClientTimeout("the time allowed passed while the request waited to be sent") from None
+        except asyncio.CancelledError:
+            self._pass_on(turn)
+            raise
+        self._granted -= 1
+
+    def _pass_on(self, turn: asyncio.Future[None]) -> None:
+        """Who had this turn does not take it: if it was granted already, it is the next one's."""
+        if turn.done() and not turn.cancelled() and turn.exception() is None:
+            self._granted -= 1
+            self._wake_next()
 
     def _wake_next(self) -> None:
-        """Give the first in line its turn if a slot is free."""
+        """Grant turns in order. A granted turn holds its slot until it is taken, so nobody overtakes and nobody waits twice."""
         while self._line and not self._is_full():
             turn = self._line.popleft()
             if not turn.done():
                 turn.set_result(None)
-                return
+                self._granted += 1
 
     # Deadlines.
 

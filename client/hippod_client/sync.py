@@ -302,6 +302,7 @@ class _Connection:
         except OSError as error:
             raise ConnectionLost(f"cannot connect to {host}:{port}: {error}") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         try:
             self.server = session.read_welcome(self._exchange([session.HELLO], 0, deadline, is_write=False))
             session.read_logged_in(self._exchange([session.login(user, password)], 0, deadline, is_write=False))
@@ -386,7 +387,10 @@ class _Connection:
                 pending[0] = pending[0][sent:]
 
     def _receive(self, request_id: int, deadline: float | None) -> memoryview:
-        """The frame that carries `request_id`; goodbyes and errors of the whole connection are raised as _Farewell."""
+        """The frame that carries `request_id`; goodbyes and errors of the whole connection are raised as _Farewell.
+
+        The greeting has the id 0, which a goodbye has too: there it is the answer.
+        """
         while True:
             self._socket.settimeout(_remaining(deadline))
             missing = self._cutter.missing()
@@ -400,7 +404,7 @@ class _Connection:
                 raise ConnectionResetError("the server closed the connection")
             for frame in frames:
                 kind, answered = session.kind_and_id(frame)
-                if kind != Kind.GOODBYE and answered == request_id:
+                if answered == request_id and (kind != Kind.GOODBYE or not request_id):
                     return frame
                 raise _Farewell(session.read_farewell(frame))
 

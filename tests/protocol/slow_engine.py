@@ -59,6 +59,7 @@ class Served(NamedTuple):
 
     engine: SlowEngine
     server: NativeServer
+    address: tuple[str, int]
     connect: Callable[[], Any]
 
     async def greeted(self) -> Peer:
@@ -78,7 +79,7 @@ async def served(check: Callable[[str, str], Any] = authenticate, **limits: Any)
         return peers[-1]
 
     try:
-        yield Served(engine, server, connect)
+        yield Served(engine, server, (host, port), connect)
     finally:
         for peer in peers:
             with suppress(ConnectionError):
