@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA_DIR ?= ./data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint serve bench soak clean
+.PHONY: help demo test lint serve bench soak reference clean
 
 help: ## Print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 10
@@ -38,6 +38,9 @@ bench: .venv/ready ## Measure the figures of bench/README.md; a table, and JSON 
 
 soak: .venv/ready ## The long crash tests: 1,000 kills and more model steps
 	@$(BIN)/python -m pytest -q -m soak --timeout 7200
+
+reference: .venv/ready ## Write docs/reference.md from the operations
+	@$(BIN)/python -m tests.docs.reference
 
 clean: ## Remove everything that was made here, but no data
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/out dist

@@ -102,7 +102,7 @@ Values = npt.NDArray[np.generic] | StringArray | ListArray
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One field's cells of several rows: `values` (a `Values`) with n entries; `valid` bool (n,), None where no cell is null."""
+    """One field's cells of n rows: `values` with n entries (`Values`); `valid` bool (n,), None where no cell is null."""
 
     field: str
     values: Any

@@ -33,6 +33,8 @@ def check_name(kind: str, name: str) -> str:
 
 
 class DataType(enum.StrEnum):
+    """The type of a field: what its cells are and how they travel."""
+
     INT8 = "int8"
     INT16 = "int16"
     INT32 = "int32"
@@ -86,7 +88,7 @@ _DTYPES: Final[dict[DataType, np.dtype[Any]]] = {
 
 
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One field of a table. `number` is given by the catalog at creation and never changes or comes back.
+    """One field of a table. `number` is given by the catalog at creation, whatever is sent, and never changes or comes back.
 
     `max_length` is in UTF-8 bytes and bounds char, varchar and varchar2; `default` is a JSON-like cell value
     (dates and times as the integers of `DataType.dtype`).

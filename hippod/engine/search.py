@@ -17,7 +17,7 @@ from hippod.engine.index.exact import Hits
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.matching import Matches
 from hippod.engine.normalize import check_vectors
-from hippod.engine.operations import Metric, Result, Search, SearchResult
+from hippod.engine.operations import Metric, Search, SearchResult
 from hippod.engine.operations.queries import FILTER_BYTES_MAX, HITS_MAX, K_MAX, QUERIES_MAX
 from hippod.engine.planner import plan_filtered
 from hippod.engine.schema import Field
@@ -58,14 +58,14 @@ class _Question:
         return max(cells // _CELLS_ON_LOOP_MAX, vector_bytes // _VECTOR_BYTES_ON_LOOP_MAX)
 
 
-def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[Result]:
+def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[SearchResult]:
     """Answer a search. Raises Rejected and its descendants before anything is done."""
     question = _Question(table, operation, pool)
     loop = asyncio.get_running_loop()
     if operation.filter or len(table.tablets) > 1:
         return loop.create_task(_search_tablets(question, operation.filter))
     tablet = next(iter(table.tablets.values()))
-    answer: asyncio.Future[Result] = loop.create_future()
+    answer: asyncio.Future[SearchResult] = loop.create_future()
     hits = tablet.indexes[question.index].search(question.vectors, question.k, question.params)
     if question.cost_of_gathering():
         return loop.create_task(_gather_in_pool(question, tablet, hits))

@@ -22,10 +22,11 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from hippod.engine.checkpoint import Checkpointer
 from hippod.engine.effects import Effect
-from hippod.engine.operations import Delete, Result
+from hippod.engine.operations import Delete, Result, WriteResult
 from hippod.engine.options import EngineOptions
 from hippod.engine.row_writes import RowOperation, prepare, shape_of
 from hippod.engine.table import StagedWrite, Table
@@ -72,15 +73,15 @@ class Writer:
         """For how long the writer thread has been at one group."""
         return 0.0 if self._busy_since is None else self._loop.time() - self._busy_since
 
-    def submit_rows(self, table: Table, operation: RowOperation, size_bytes: int, deadline: float | None) -> asyncio.Future[Result]:
+    def submit_rows(self, table: Table, operation: RowOperation, size_bytes: int, deadline: float | None) -> asyncio.Future[WriteResult]:
         """Queue a row write; its future gets a WriteResult or a HippodError. Raises RetryLater when too much waits."""
         return self._submit(Waiting(RowWrite(table, operation), self._loop.create_future(), size_bytes, deadline))
 
-    def submit_exclusive(self, write: ExclusiveWrite, deadline: float | None = None) -> asyncio.Future[Result]:
+    def submit_exclusive(self, write: ExclusiveWrite, deadline: float | None = None) -> asyncio.Future[Any]:
         """Queue a write that must be alone. Raises RetryLater when too much waits."""
         return self._submit(Waiting(write, self._loop.create_future(), 0, deadline))
 
-    def _submit(self, waiting: Waiting) -> asyncio.Future[Result]:
+    def _submit(self, waiting: Waiting) -> asyncio.Future[Any]:
         if self._closing or self.failed.done():
             raise RetryLater("the server is stopping")
         self._queue.put(waiting)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from hippod.engine.addresses import addresses_in, gather
 from hippod.engine.arrays import StringArray, Values, concat_values, take_values
-from hippod.engine.operations import Count, CountResult, Query, QueryResult, Result, Search
+from hippod.engine.operations import Count, CountResult, Query, QueryResult, Search, SearchResult
 from hippod.engine.operations.queries import QUERY_ROWS_MAX
 from hippod.engine.schema import Field
 from hippod.engine.search import search as search_table
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hippod.engine.engine import Engine
 
 
-def search(engine: Engine, operation: Search, _deadline: float | None) -> asyncio.Future[Result]:
+def search(engine: Engine, operation: Search, _deadline: float | None) -> asyncio.Future[SearchResult]:
     return search_table(engine.table(operation.database, operation.table), operation, engine.pool)
 
 

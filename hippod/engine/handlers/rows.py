@@ -11,7 +11,7 @@ import numpy as np
 from hippod.engine.addresses import gather
 from hippod.engine.effects import column_bytes
 from hippod.engine.normalize import normalize_keys
-from hippod.engine.operations import Delete, DeleteByQuery, Get, GetResult, Insert, Result, Update, Upsert, WriteResult
+from hippod.engine.operations import Delete, DeleteByQuery, Get, GetResult, Insert, Update, Upsert, WriteResult
 from hippod.engine.operations.rows import GET_ROWS_MAX
 from hippod.engine.row_writes import prepare_delete_by_query
 from hippod.engine.table import Table
@@ -26,7 +26,7 @@ _DELETES_PER_BATCH: Final = 1_000_000
 _CELLS_ON_LOOP_MAX: Final = 4_096
 
 
-def write_rows(engine: Engine, operation: Insert | Update | Upsert | Delete, deadline: float | None) -> asyncio.Future[Result]:
+def write_rows(engine: Engine, operation: Insert | Update | Upsert | Delete, deadline: float | None) -> asyncio.Future[WriteResult]:
     table = engine.table(operation.database, operation.table, for_write=True)
     columns = [operation.keys] if isinstance(operation, Delete) else operation.columns
     if not columns:
@@ -61,7 +61,7 @@ async def delete_by_query(engine: Engine, operation: DeleteByQuery, deadline: fl
             return WriteResult(total)
 
 
-def get(engine: Engine, operation: Get, _deadline: float | None) -> GetResult | asyncio.Future[Any]:
+def get(engine: Engine, operation: Get, _deadline: float | None) -> GetResult | asyncio.Future[GetResult]:
     table = engine.table(operation.database, operation.table)
     fields = table.output_fields(operation.output_fields, table.schema.fields)
     keys = normalize_keys(table.schema, operation.keys, GET_ROWS_MAX)

@@ -38,6 +38,8 @@ class ChangeAliases(Operation, frozen=True, tag="change_aliases"):
 
 
 class DropAlias(Operation, frozen=True, tag="drop_alias"):
+    """Remove an alias; its tables stay."""
+
     alias: str
     database: str = DEFAULT_DATABASE
 
@@ -60,4 +62,6 @@ class AliasInfo(msgspec.Struct, frozen=True):
 
 
 class AliasList(Result, frozen=True):
+    """By database and name."""
+
     aliases: list[AliasInfo]

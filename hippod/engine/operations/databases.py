@@ -6,18 +6,24 @@ from hippod.engine.operations.base import Operation, Result
 
 
 class CreateDatabase(Operation, frozen=True, tag="create_database"):
+    """Make an empty database. ALREADY_EXISTS if there is one of that name."""
+
     database: str
 
 
 class DropDatabase(Operation, frozen=True, tag="drop_database"):
-    """Refused while the database has tables, and always for `default`; what is in its trash is purged."""
+    """Remove a database. Refused while it has tables, and always for `default`; what is in its trash is purged."""
 
     database: str
 
 
 class ListDatabases(Operation, frozen=True, tag="list_databases"):
+    """The names of all databases."""
+
     is_read = True
 
 
 class DatabaseList(Result, frozen=True):
+    """Names in alphabetical order."""
+
     databases: list[str]

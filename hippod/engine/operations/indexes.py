@@ -9,12 +9,16 @@ from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
 
 
 class Metric(enum.StrEnum):
+    """How alike two vectors are: squared distance, inner product, or cosine of the angle."""
+
     L2 = "l2"
     IP = "ip"
     COSINE = "cosine"
 
 
 class IndexType(enum.StrEnum):
+    """How an index finds what is near; see docs/indexes.md."""
+
     FLAT = "FLAT"
     IVF_FLAT = "IVF_FLAT"
     IVF_SQ = "IVF_SQ"
@@ -48,7 +52,11 @@ class CreateIndex(Operation, frozen=True, tag="create_index"):
 
 
 class ActivateIndex(Operation, frozen=True, tag="activate_index"):
-    """Build the index in a job and keep it up to date from then on. `wait`: answer when the job has ended."""
+    """Build the index in a job and keep it up to date from then on.
+
+    `wait`: answer when the job has ended, with its error if it failed; if the deadline comes first, with the state of the job, which
+    goes on. Without it the answer is the job at once.
+    """
 
     table: str
     index: str
@@ -57,6 +65,8 @@ class ActivateIndex(Operation, frozen=True, tag="activate_index"):
 
 
 class RebuildIndex(Operation, frozen=True, tag="rebuild_index"):
+    """Train an active index anew over the rows of now, in a job; it answers as before meanwhile. `wait` as in activate_index."""
+
     table: str
     index: str
     wait: bool = True
@@ -64,6 +74,8 @@ class RebuildIndex(Operation, frozen=True, tag="rebuild_index"):
 
 
 class LoadIndex(Operation, frozen=True, tag="load_index"):
+    """Bring a released index back into memory, in a job. `wait` as in activate_index."""
+
     table: str
     index: str
     wait: bool = True
@@ -71,18 +83,24 @@ class LoadIndex(Operation, frozen=True, tag="load_index"):
 
 
 class ReleaseIndex(Operation, frozen=True, tag="release_index"):
+    """Take an active index out of memory; searches are refused with WRONG_STATE until it is loaded. It stays so over restarts."""
+
     table: str
     index: str
     database: str = DEFAULT_DATABASE
 
 
 class DropIndex(Operation, frozen=True, tag="drop_index"):
+    """Remove an index and its files; the rows stay."""
+
     table: str
     index: str
     database: str = DEFAULT_DATABASE
 
 
 class ListIndexes(Operation, frozen=True, tag="list_indexes"):
+    """The indexes of a table with their state."""
+
     is_read = True
     table: str
     database: str = DEFAULT_DATABASE
@@ -104,4 +122,6 @@ class IndexInfo(Result, frozen=True):
 
 
 class IndexList(Result, frozen=True):
+    """In the order in which they were created."""
+
     indexes: list[IndexInfo]

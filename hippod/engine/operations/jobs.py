@@ -8,6 +8,8 @@ from hippod.engine.operations.base import Operation, Result
 
 
 class JobStatus(enum.StrEnum):
+    """Where a job stands; the last three are ends."""
+
     PENDING = "pending"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -16,16 +18,20 @@ class JobStatus(enum.StrEnum):
 
 
 class GetJob(Operation, frozen=True, tag="get_job"):
+    """The state of a job by its id."""
+
     is_read = True
     job: str
 
 
 class ListJobs(Operation, frozen=True, tag="list_jobs"):
+    """The jobs that run and the last 1,000 that ended since the server started."""
+
     is_read = True
 
 
 class CancelJob(Operation, frozen=True, tag="cancel_job"):
-    """Ask a running job to stop; a finished one is forgotten."""
+    """Stop a running job and answer when it has ended; a finished one is forgotten."""
 
     job: str
 
@@ -48,4 +54,6 @@ class JobInfo(Result, frozen=True):
 
 
 class JobList(Result, frozen=True):
+    """In the order in which they were started."""
+
     jobs: list[JobInfo]

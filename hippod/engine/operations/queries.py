@@ -30,11 +30,15 @@ class Query(Operation, frozen=True, tag="query"):
 
 
 class QueryResult(Result, frozen=True):
+    """The output fields in the order asked, `rows` entries each."""
+
     columns: list[Column]
     rows: int
 
 
 class Count(Operation, frozen=True, tag="count"):
+    """How many rows match `filter` (empty: all)."""
+
     is_read = True
     table: str
     filter: str = ""
@@ -42,6 +46,8 @@ class Count(Operation, frozen=True, tag="count"):
 
 
 class CountResult(Result, frozen=True):
+    """The number of rows."""
+
     count: int
 
 
@@ -73,7 +79,7 @@ class SearchResult(Result, frozen=True):
     L2 scores are squared distances, ascending; IP and COSINE are similarities, descending.
     """
 
-    counts: object
-    scores: object
+    counts: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
     columns: list[Column]
     key: str

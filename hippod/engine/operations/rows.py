@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from hippod.engine.arrays import Column
 from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
@@ -83,4 +85,4 @@ class GetResult(Result, frozen=True):
     """Found rows in the order asked: row i of `columns` answers key number `positions[i]` (int32)."""
 
     columns: list[Column]
-    positions: object
+    positions: npt.NDArray[np.int32]

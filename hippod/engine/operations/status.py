@@ -6,6 +6,8 @@ from hippod.engine.operations.base import Operation, Result
 
 
 class GetStatus(Operation, frozen=True, tag="status"):
+    """Whether the server is well, how far its log and its store are, and how much it holds."""
+
     is_read = True
 
 

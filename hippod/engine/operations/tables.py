@@ -14,7 +14,7 @@ TABLETS_MAX: Final = 64
 
 
 class CreateTable(Operation, frozen=True, tag="create_table"):
-    """`tablets`: into how many parts (1 to TABLETS_MAX) rows are divided by a hash of their primary key."""
+    """Make an empty table. `tablets`: into how many parts (1 to TABLETS_MAX) rows are divided by a hash of their primary key."""
 
     table: str
     schema: Schema
@@ -23,7 +23,7 @@ class CreateTable(Operation, frozen=True, tag="create_table"):
 
 
 class RenameTable(Operation, frozen=True, tag="rename_table"):
-    """Its id stays, and aliases follow."""
+    """Give a table a new name. Its id stays, and aliases follow."""
 
     table: str
     new_name: str
@@ -80,6 +80,8 @@ class OpenTables(Operation, frozen=True, tag="open_tables"):
 
 
 class DescribeTable(Operation, frozen=True, tag="describe_table"):
+    """Fields, indexes and number of rows of a table."""
+
     is_read = True
     table: str
     database: str = DEFAULT_DATABASE
@@ -94,6 +96,8 @@ class DescribeTables(Operation, frozen=True, tag="describe_tables"):
 
 
 class ListTables(Operation, frozen=True, tag="list_tables"):
+    """The names of all tables of a database."""
+
     is_read = True
     database: str = DEFAULT_DATABASE
 
@@ -115,10 +119,14 @@ class TableInfo(Result, frozen=True):
 
 
 class TableInfos(Result, frozen=True):
+    """In alphabetical order of the names."""
+
     tables: list[TableInfo]
 
 
 class TableList(Result, frozen=True):
+    """Names in alphabetical order."""
+
     tables: list[str]
 
 
@@ -134,4 +142,6 @@ class TrashedTable(msgspec.Struct, frozen=True):
 
 
 class TrashList(Result, frozen=True):
+    """The last one dropped first."""
+
     tables: list[TrashedTable]

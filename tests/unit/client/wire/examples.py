@@ -28,8 +28,14 @@ def same(left: WireArray, right: WireArray) -> bool:
 
 
 def golden_frames() -> list[dict[str, Any]]:
-    """The entries of the index: name, meaning, kind, request_id, deadline_ms, body, blocks, hex."""
+    """Frames with what they mean, as docs/protocol.md describes the file."""
     frames: list[dict[str, Any]] = json.loads(GOLDEN_FILE.read_text())["frames"]
+    return frames
+
+
+def refused_frames() -> list[dict[str, Any]]:
+    """Frames that break the protocol: name, why, hex."""
+    frames: list[dict[str, Any]] = json.loads(GOLDEN_FILE.read_text())["refused"]
     return frames
 
 
