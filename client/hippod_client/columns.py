@@ -64,7 +64,7 @@ def encode_vectors(vectors: object) -> npt.NDArray[np.float32]:
     else:
         try:
             array = _to_float32(np.asarray(vectors))
-        except (TypeError, ValueError) as error:
+        except (WireError, TypeError, ValueError) as error:
             raise TypeMismatch(f"query vectors are numbers of shape (queries, dimension): {error}") from error
     if array.ndim == 1:
         array = array.reshape(1, -1)

@@ -72,12 +72,7 @@ class Connection(asyncio.Protocol):
 
     async def ask(self, request: Request[Any], deadline: float | None) -> memoryview:
         """Send a request and return the frame that answers it. Raises ConnectionLost, ClientTimeout or LimitExceeded."""
-        if self._line or self._is_full():
-            await self._wait_in_line(deadline)
-        remaining = None if deadline is None else deadline - self._loop.time()
-        if remaining is not None and remaining <= 0:
-            self._wake_next()
-            raise ClientTimeout("the time allowed had passed before the request was sent")
+        remaining = await self._turn(deadline)
         request_id = self._next_id()
         try:
             buffers = request.frame(request_id, session.deadline_ms(remaining))
@@ -88,8 +83,7 @@ class Connection(asyncio.Protocol):
 
     async def ping(self, deadline: float | None) -> None:
         """Raises ConnectionLost or ClientTimeout."""
-        if self._line or self._is_full():
-            await self._wait_in_line(deadline)
+        await self._turn(deadline)
         request_id = self._next_id()
         await self._exchange(request_id, [session.ping(request_id)], deadline, is_write=False)
 
@@ -134,6 +128,16 @@ class Connection(asyncio.Protocol):
 
     def _is_full(self) -> bool:
         return self._paused or len(self._pending) + self._granted >= self._window
+
+    async def _turn(self, deadline: float | None) -> float | None:
+        """Wait for a slot, which the caller must use or pass on at once; the seconds left then. Raises ConnectionLost or ClientTimeout."""
+        if self._line or self._is_full():
+            await self._wait_in_line(deadline)
+        remaining = None if deadline is None else deadline - self._loop.time()
+        if remaining is not None and remaining <= 0:
+            self._wake_next()
+            raise ClientTimeout("the time allowed had passed before the request was sent")
+        return remaining
 
     async def _wait_in_line(self, deadline: float | None) -> None:
         """Return when it is the caller's turn, who must send at once then. Raises ConnectionLost or ClientTimeout."""

@@ -312,14 +312,13 @@ class _Connection:
 
     def ask(self, request: Request[Any], deadline: float | None) -> memoryview:
         """The frame that answers a request. Raises ConnectionLost, ClientTimeout or LimitExceeded."""
+        remaining = _time_left(deadline)
         request_id = self._next_id()
-        try:
-            remaining = _remaining(deadline)
-        except TimeoutError:
-            raise ClientTimeout("the time allowed had passed before the request was sent") from None
         return self._exchange(request.frame(request_id, session.deadline_ms(remaining)), request_id, deadline, is_write=not request.is_read)
 
     def ping(self, deadline: float | None) -> None:
+        """Raises ConnectionLost or ClientTimeout."""
+        _time_left(deadline)
         request_id = self._next_id()
         self._exchange([session.ping(request_id)], request_id, deadline, is_write=False)
 
@@ -413,6 +412,14 @@ class _Farewell(Exception):
     def __init__(self, error: HippodError) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+def _time_left(deadline: float | None) -> float | None:
+    """The seconds left for a request that is not sent yet; ClientTimeout if there are none."""
+    try:
+        return _remaining(deadline)
+    except TimeoutError:
+        raise ClientTimeout("the time allowed had passed before the request was sent") from None
 
 
 def _remaining(deadline: float | None) -> float | None:

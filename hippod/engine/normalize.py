@@ -68,14 +68,21 @@ def filled_column(field: Field, count: int) -> ColumnData:
     """`count` cells of a field that was not sent: its default, else null, else Rejected."""
     if field.default is None and not field.nullable:
         raise Rejected(f"field {field.name!r} is required: it is not nullable and has no default", field=field.name)
-    valid = None if field.default is not None else np.zeros(count, np.bool_)
+    return _nulls(field, count) if field.default is None else ColumnData(_repeated(field, field.default, count), None)
+
+
+def _nulls(field: Field, count: int) -> ColumnData:
     if field.type is DataType.ARRAY:
-        return ColumnData(ListArray(np.zeros(count + 1, np.int64), _no_elements(field)), valid)
-    if field.type.is_string:
-        cell = (field.default or "").encode()
-        offsets = np.arange(count + 1, dtype=np.int64) * len(cell)
-        return ColumnData(StringArray(offsets, np.frombuffer(cell * count, np.uint8)), valid)
-    return ColumnData(np.full(count, field.default or 0, field.type.dtype), valid)
+        return ColumnData(ListArray(np.zeros(count + 1, np.int64), _no_elements(field)), np.zeros(count, np.bool_))
+    return ColumnData(_repeated(field, "" if field.type.is_string else 0, count), np.zeros(count, np.bool_))
+
+
+def _repeated(field: Field, cell: Any, count: int) -> Values:
+    """`count` times the same cell of a string, number or time field."""
+    if not field.type.is_string:
+        return np.full(count, cell, field.type.dtype)
+    data = str(cell).encode()
+    return StringArray(np.arange(count + 1, dtype=np.int64) * len(data), np.frombuffer(data * count, np.uint8))
 
 
 def _no_elements(field: Field) -> Any:
@@ -106,6 +113,9 @@ def normalize_column(field: Field, column: Column, *, zero_refused: bool) -> Col
     if valid is not None and not field.nullable:
         position = int(np.argmin(valid))
         raise Rejected(f"field {field.name!r} is not nullable, row {position} has no value", field=field.name, position=position)
+    if valid is not None and not valid.any():
+        # Of nulls alone a sender without the schema cannot know the type.
+        return _nulls(field, len(valid))
     if field.is_vector:
         return ColumnData(_vectors(field, column.values, zero_refused=zero_refused), None)
     if field.type is DataType.ARRAY:
