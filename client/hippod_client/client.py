@@ -117,7 +117,7 @@ class Client:
         await self._call(requests.create_table(self.database, table, fields, auto_id, tablets), timeout)
 
     async def drop_table(self, table: str, *, timeout: Timeout = DEFAULT) -> None:
-        """Remove a table with all its rows and indexes, for good. Raises TableNotFound."""
+        """Put a table into the trash, which keeps its rows for some days and then forgets them. Raises TableNotFound."""
         await self._call(requests.drop_table(self.database, table), timeout)
 
     async def describe_table(self, table: str, *, timeout: Timeout = DEFAULT) -> TableInfo:

@@ -102,10 +102,10 @@ Values = npt.NDArray[np.generic] | StringArray | ListArray
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One field's cells of n rows: `values` with n entries (`Values`); `valid` bool (n,), None where no cell is null."""
+    """One field's cells of n rows: `values` with n entries; `valid` bool (n,), None where no cell is null."""
 
     field: str
-    values: Any
+    values: Any  # Values; decoders cannot tell its kinds apart by type.
     valid: Any = None
 
     def __post_init__(self) -> None:

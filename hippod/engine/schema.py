@@ -90,8 +90,8 @@ _DTYPES: Final[dict[DataType, np.dtype[Any]]] = {
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One field of a table. `number` is given by the catalog at creation, whatever is sent, and never changes or comes back.
 
-    `max_length` is in UTF-8 bytes and bounds char, varchar and varchar2; `default` is a JSON-like cell value
-    (dates and times as the integers of `DataType.dtype`).
+    `max_length` is in UTF-8 bytes and bounds char, varchar and varchar2; `default` is a plain cell value (dates and times as the
+    integers of a column).
     """
 
     name: str

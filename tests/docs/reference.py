@@ -29,8 +29,12 @@ _HEAD: Final = """\
 Every request of the native protocol with its fields, and every result. How they travel is in [protocol.md](protocol.md); the errors are in
 [errors.md](errors.md). This page is made from `hippod/engine/operations/` by `make reference`.
 
-A field with a default may be left out. `block` stands for an array beside the body, `Column` for a map with such arrays. Limits and the
-rules for names are in [protocol.md](protocol.md#limits).
+A field with a default may be left out. `block` stands for an array beside the body, `Column` for a map with such arrays, see
+[columns](protocol.md#columns). Limits, by their names such as `TABLETS_MAX`, and the rules for names are in
+[protocol.md](protocol.md#limits).
+
+The heading is the value of `op`. A **read** changes nothing: it may be sent again after a lost connection. A **write** that was answered is
+durable; without an answer its outcome is unknown.
 """
 _PLAIN: Final = {str: "string", int: "int", float: "float", bool: "bool", bytes: "bytes", type(None): "nil", Any: "any", object: "any"}
 
@@ -105,7 +109,7 @@ def _collect(struct: type[msgspec.Struct], structs: dict[str, type[msgspec.Struc
 def _operation(operation: type[Operation]) -> str:
     result = result_of(operation)
     table = _fields(operation)
-    lines = [f"### {operation.__struct_config__.tag}\n", f"{_text(operation)}\n"]
+    lines = [f"### {operation.__struct_config__.tag}\n", f"{'Read' if operation.is_read else 'Write'}. {_text(operation)}\n"]
     if table:
         lines.append(f"{table}\n")
     lines.append(f"Result: [{result.__name__}](#{result.__name__.lower()})\n")
@@ -120,6 +124,9 @@ def _struct(name: str, struct: type[msgspec.Struct]) -> str:
 def _fields(struct: type[msgspec.Struct]) -> str:
     hints = typing.get_type_hints(struct)
     rows = [f"| `{f.encode_name}` | {_type(struct, f.name, hints[f.name])} | {_default(f)} |" for f in msgspec.structs.fields(struct)]
+    config = struct.__struct_config__
+    if config.tag is not None and not issubclass(struct, Operation):
+        rows.insert(0, f"| `{config.tag_field}` | `{config.tag!r}`, which tells it from others |  |".replace("'", '"'))
     return "\n".join(["| field | type | default |", "| --- | --- | --- |", *rows]) if rows else ""
 
 
@@ -157,8 +164,9 @@ def _rendered(hint: Any) -> str:
 
 
 def _text(described: type) -> str:
-    """The docstring of the class itself, a paragraph a line, in the words of the protocol."""
+    """The docstring of the class itself, a paragraph a line, in the words of the protocol, its mentions of documents as links."""
     text = re.sub(r"\bNone\b", "nil", inspect.cleandoc(vars(described).get("__doc__") or ""))
+    text = re.sub(r"\bdocs/(\w+\.md)", r"[\1](\1)", text)
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 

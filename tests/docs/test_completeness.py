@@ -6,6 +6,7 @@ line to that table; for an operation, write the docstring of its struct and run 
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -117,6 +118,28 @@ def test_every_error_of_the_client_has_its_row() -> None:
 def test_every_exit_code_has_its_row() -> None:
     codes = {error.exit_code for error in (errors.ProcessExit, *descendants(errors.ProcessExit)) if issubclass(error, errors.ProcessExit)}
     assert_documented({"0", *map(str, codes)}, "operations.md")
+
+
+# The log.
+
+_LEVELS = {"warning": "warning", "error": "error", "exception": "error", "critical": "critical"}
+
+
+def logged() -> Iterator[tuple[str, str]]:
+    """Message and level of every call of the server that logs a warning or worse."""
+    for path in sorted((ROOT / "hippod").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(ast.Attribute(ast.Name("log" | "_log"), method), [ast.Constant(str(message)), *_]) if method in _LEVELS:
+                    yield message, _LEVELS[method]
+
+
+@pytest.mark.parametrize(("message", "level"), sorted(set(logged())))
+def test_every_warning_of_the_log_is_explained(message: str, level: str) -> None:
+    """| part of the message | level | meaning |"""
+    rows = [row for row in table_rows(DOCS / "operations.md") if len(row) == 3 and row[1] == level]
+    explained = any(row[0] in message and row[2] for row in rows)
+    assert explained, f"docs/operations.md, What the log says, has no row of level {level} with a part of {message!r}"
 
 
 # Settings.
