@@ -16,6 +16,7 @@ import logging
 import socket
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Final, Protocol, cast
 
@@ -192,7 +193,8 @@ class Session(asyncio.Protocol):
         self._host.may_hold(self, 0)
         self._write(self._host.codec.encode_goodbye(reason))
         self._read(True)
-        if self._transport.can_write_eof():
+        # A peer that has reset the connection meanwhile makes asyncio's own transport raise here.
+        with suppress(OSError):
             self._transport.write_eof()
 
     # Frames.

@@ -1,0 +1,56 @@
+"""Whatever bytes a body has, decoding gives an operation or says what is wrong with it."""
+
+from __future__ import annotations
+
+import msgpack
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hippod.engine.operations import Operation
+from hippod.errors import BadRequest
+from hippod.net.native.codec import Codec
+from hippod_client.wire.arrays import WireArray, WireStrings
+from hippod_client.wire.errors import WireError
+
+CODEC = Codec()
+BODY = msgpack.packb(
+    {
+        "op": "insert",
+        "table": "t",
+        "columns": [{"field": "id", "values": msgpack.ExtType(1, b"\0\0")}, {"field": "tags", "values": msgpack.ExtType(2, b"\1\0\2\0")}],
+    }
+)
+ARRAYS: list[WireArray] = [np.arange(2), np.array([0, 1, 2], np.int32), WireStrings.of(["a", "b"])]
+
+
+def decoded(body: bytes, arrays: list[WireArray]) -> Operation | None:
+    """The operation, None if it was refused as it must be; anything else is raised."""
+    try:
+        return CODEC.decode_request(memoryview(body), arrays)
+    except (WireError, BadRequest):
+        return None
+
+
+def test_the_body_that_is_changed_below_is_a_request() -> None:
+    assert decoded(BODY, ARRAYS) is not None
+
+
+@settings(max_examples=500)
+@given(st.binary(max_size=100))
+def test_rubbish_is_refused(body: bytes) -> None:
+    assert decoded(body, ARRAYS) is None
+
+
+@settings(max_examples=1_000)
+@given(st.lists(st.tuples(st.integers(0, len(BODY) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, 3))
+def test_a_changed_body_is_refused_or_another_request(changes: list[tuple[int, int]], blocks: int) -> None:
+    body = bytearray(BODY)
+    for at, byte in changes:
+        body[at] = byte
+    found = decoded(bytes(body), ARRAYS[:blocks])
+    assert found is None or isinstance(found, Operation)
+
+
+def test_a_body_cut_anywhere_is_refused() -> None:
+    assert not any(decoded(BODY[:size], ARRAYS) for size in range(len(BODY)))
