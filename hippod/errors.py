@@ -8,8 +8,8 @@ sends them as they are, `rest_type` and `http_status` are their REST form.
     ├── BadRequest               the bytes or the shape of the request are wrong
     ├── Rejected                 well formed, but refused; nothing of it was applied
     │   ├── InvalidName, LimitExceeded, TypeMismatch, InvalidVector, FilterError
-    │   ├── NotFound             DatabaseNotFound, TableNotFound, AliasNotFound, FieldNotFound, IndexNotFound, TemplateNotFound,
-    │   │                        UserNotFound, JobNotFound
+    │   ├── NotFound             DatabaseNotFound, TableNotFound, AliasNotFound, FieldNotFound, IndexNotFound, PartitionNotFound,
+    │   │                        TemplateNotFound, UserNotFound, JobNotFound
     │   ├── AlreadyExists
     │   ├── WrongState           the object exists but cannot do this now: TableClosed
     │   └── StorageFull          the server is read-only until there is space again
@@ -93,6 +93,10 @@ class FieldNotFound(NotFound):
 
 class IndexNotFound(NotFound):
     code, rest_type = "INDEX_NOT_FOUND", "index_not_found"
+
+
+class PartitionNotFound(NotFound):
+    code, rest_type = "PARTITION_NOT_FOUND", "partition_not_found"
 
 
 class TemplateNotFound(NotFound):

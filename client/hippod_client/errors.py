@@ -4,8 +4,8 @@
     ├── BadRequest               the bytes or the shape of the request are wrong
     ├── Rejected                 well formed, but refused; nothing of it was applied
     │   ├── InvalidName, LimitExceeded, TypeMismatch, InvalidVector, FilterError
-    │   ├── NotFound             DatabaseNotFound, TableNotFound, AliasNotFound, FieldNotFound, IndexNotFound, TemplateNotFound,
-    │   │                        UserNotFound, JobNotFound
+    │   ├── NotFound             DatabaseNotFound, TableNotFound, AliasNotFound, FieldNotFound, IndexNotFound, PartitionNotFound,
+    │   │                        TemplateNotFound, UserNotFound, JobNotFound
     │   ├── AlreadyExists
     │   ├── WrongState           the object exists but cannot do this now: TableClosed
     │   └── StorageFull          the server is read-only until there is space again
@@ -96,6 +96,10 @@ class FieldNotFound(NotFound):
 
 class IndexNotFound(NotFound):
     code = "INDEX_NOT_FOUND"
+
+
+class PartitionNotFound(NotFound):
+    code = "PARTITION_NOT_FOUND"
 
 
 class TemplateNotFound(NotFound):

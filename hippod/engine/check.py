@@ -83,7 +83,7 @@ def _store_findings(directory: DataDirectory, out: TextIO) -> Iterator[str]:
         yield from store.verify()
         catalog = Catalog()
         catalog.load(store.load_catalog())
-        tablets = [(table.number, number) for table in catalog.by_number.values() for number in range(table.tablets)]
+        tablets = [(table.number, number) for table in catalog.by_number.values() for number in table.tablet_numbers]
         rows = sum(int(alive.sum()) for where in tablets for _, alive in store.load_blocks(*where))
         print(f"store: {len(catalog.by_number)} tables, {rows} rows", file=out)
     except ProcessExit as error:

@@ -24,7 +24,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.catalog import table_number
+from hippod.engine.catalog import TableDefinition, table_number
+from hippod.engine.catalog.documents import TABLE, decode_document
 from hippod.engine.effects import CatalogEffect, Effect, RowsEffect
 from hippod.engine.options import EngineOptions
 from hippod.engine.rowblock import RowBlock, concat_blocks, select_rows, slice_block
@@ -70,10 +71,13 @@ def merge_effects(effects: Sequence[Effect]) -> StoreChanges:
                 if value is not None:
                     changes.put_catalog[key] = value
                     changes.delete_catalog.discard(key)
+                    if key.startswith(TABLE):
+                        changes.tablets[table_number(key)] = frozenset(decode_document(key, value, TableDefinition).tablet_numbers)
                 else:
                     changes.put_catalog.pop(key, None)
                     changes.delete_catalog.add(key)
-                    if key.startswith(b"t/"):
+                    if key.startswith(TABLE):
+                        changes.tablets.pop(table_number(key), None)
                         changes.drop_tables.append(table_number(key))
             continue
         where = effect.table, effect.tablet
@@ -82,12 +86,16 @@ def merge_effects(effects: Sequence[Effect]) -> StoreChanges:
         if len(effect.dead):
             dead.setdefault(where, []).append(effect.dead)
     dropped = set(changes.drop_tables)
+
+    def is_kept(table: int, tablet: int) -> bool:
+        return table not in dropped and (table not in changes.tablets or tablet in changes.tablets[table])
+
     for (table, tablet), parts in blocks.items():
-        if table not in dropped:
+        if is_kept(table, tablet):
             gone = np.concatenate(dead[table, tablet]) if (table, tablet) in dead else None
             changes.put_blocks += [(table, tablet, block) for block in _regroup(parts, gone)]
     for (table, tablet), ids in dead.items():
-        if table not in dropped:
+        if is_kept(table, tablet):
             before = min((int(part.row_ids[0]) for part in blocks.get((table, tablet), ())), default=None)
             row_ids = np.concatenate(ids)
             changes.dead.append((table, tablet, row_ids if before is None else row_ids[row_ids < before]))

@@ -110,6 +110,10 @@ class Jobs:
             return
         await self._stop([job])
 
+    def running_on(self, database: str, table: str) -> Job | None:
+        """A job that runs on a table, if there is one."""
+        return next((j for j in self._jobs.values() if j.ended is None and (j.database, j.table) == (database, table)), None)
+
     async def cancel_of_table(self, database: str, table: str, index: str | None = None) -> None:
         """Stop the running jobs of a table, or of one of its indexes, before it goes away."""
         named = [j for j in self._jobs.values() if (j.database, j.table) == (database, table) and index in (None, j.index)]

@@ -66,10 +66,15 @@ def restore_table(store: RowStore, table: Table) -> Table:
 
 
 def _remove_orphans(directory: DataDirectory, catalog: Catalog) -> None:
-    """Saved indexes that a crash kept from being removed with their table or definition."""
-    wanted = {(str(number), str(index.number)) for number, table in catalog.by_number.items() for index in table.indexes}
+    """Saved indexes that a crash kept from being removed with their table, tablet or definition."""
+    wanted = {
+        (str(number), f"{index.number}-{tablet}")
+        for number, table in catalog.by_number.items()
+        for index in table.indexes
+        for tablet in table.tablet_numbers
+    }
     for found in directory.index.glob("*/*"):
-        if (found.parent.name, found.name.partition("-")[0]) not in wanted:
+        if (found.parent.name, found.name) not in wanted:
             shutil.rmtree(found, ignore_errors=True)
     for found in directory.index.glob("*"):
         if not found.name.isdecimal() or int(found.name) not in catalog.by_number:
@@ -147,7 +152,8 @@ class _Replay:
             if table is not None:
                 self._tables.pop(number).close()
         elif table is not None:
-            table.adopt(definition)
+            for tablet in table.adopt(definition):
+                tablet.close()
         elif definition.closed is None:
             # New, or it was closed before the replay began: then the store has all of its rows.
             self._tables[number] = restore_table(self._store, self._make_table(definition))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hippod.engine.catalog import Catalog, TableDefinition
 from hippod.engine.catalog.documents import TABLE, table_number
@@ -20,6 +21,7 @@ from hippod.engine.jobs import Jobs
 from hippod.engine.recovery import restore_table
 from hippod.engine.store.row_store import RowStore
 from hippod.engine.table import Table
+from hippod.engine.tablet import Tablet
 from hippod.errors import HippodError, RetryLater, TableClosed, TableNotFound
 
 
@@ -46,6 +48,7 @@ class ResidentTables:
         self._leaving: dict[int, asyncio.Task[None]] = {}
         self._coming: dict[int, Table | None] = {}
         self._arrivals: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     def adopt(self, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Follow changes that the catalog has just applied."""
@@ -55,7 +58,8 @@ class ResidentTables:
             if definition is not None and definition.closed is None:
                 if table is None:
                     self.tables[number] = self._coming.pop(number, None) or self._make_table(definition)
-                self.tables[number].adopt(definition)
+                self._give_back(self.tables[number], self.tables[number].adopt(definition))
+                self.tables[number].begin_missing_indexes()
             elif table is not None or definition is None:
                 self._begin_to_leave(number, definition)
 
@@ -82,6 +86,28 @@ class ResidentTables:
             table.close()
         if not keep_files:
             await asyncio.to_thread(shutil.rmtree, self._index_dir / str(number), ignore_errors=True)
+
+    def _give_back(self, table: Table, tablets: list[Tablet]) -> None:
+        """Close tablets of partitions that were dropped, and remove the files of their indexes."""
+        if not tablets:
+            return
+        for tablet in tablets:
+            for live in tablet.indexes.values():
+                live.drop()
+        self._keep(self._close_tablets(table, tablets))
+
+    async def _close_tablets(self, table: Table, tablets: list[Tablet]) -> None:
+        for tablet in tablets:
+            for live in tablet.indexes.values():
+                await live.close(save=False)
+            tablet.close()
+        gone = {str(tablet.number) for tablet in tablets}
+        await asyncio.to_thread(remove_saved_indexes, table.index_dir, gone)
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def bring_back(self, definition: TableDefinition, publish: Callable[[], Awaitable[None]]) -> None:
         """Read a table from the store into memory, then `publish` the change that opens it.
@@ -125,12 +151,19 @@ class ResidentTables:
 
     async def close(self) -> None:
         """Wait for those that leave, then close the others; indexes keep on disk what they have learned."""
-        while self._leaving:
-            await asyncio.wait(list(self._leaving.values()))
+        while self._leaving or self._closing:
+            await asyncio.wait([*self._leaving.values(), *self._closing])
         for table in self.tables.values():
             for index in table.live_indexes():
                 await index.close(save=True)
             table.close()
+
+
+def remove_saved_indexes(directory: Path, tablets: Container[str]) -> None:
+    """Remove the saved indexes of some tablets (numbers as text) of one table."""
+    for found in directory.glob("*-*"):
+        if found.name.partition("-")[2] in tablets:
+            shutil.rmtree(found, ignore_errors=True)
 
 
 def _why_retired(before: TableDefinition, after: TableDefinition | None) -> HippodError:

@@ -23,7 +23,7 @@ from hippod.engine.rowblock import ColumnData
 from hippod.engine.schema import DataType
 from hippod.engine.table import Table
 from hippod.engine.table_change import TableChange
-from hippod.errors import AlreadyExists, HippodError, NotFound
+from hippod.errors import AlreadyExists, HippodError, NotFound, Rejected
 
 RowOperation = Insert | Update | Upsert | Delete
 
@@ -74,7 +74,7 @@ def prepare_delete_by_query(change: TableChange, operation: DeleteByQuery, rows_
     table = change.table
     condition = table.filter(operation.filter)
     total = 0
-    for tablet in table.tablets.values():
+    for tablet in table.possible_tablets(operation.filter):
         mask = condition.mask(tablet.columns, tablet.columns.count) & tablet.columns.alive
         slots = np.flatnonzero(mask)[: rows_max - total]
         change.kill(addresses_in(tablet.number, slots))
@@ -94,12 +94,17 @@ def _prepare_merged(change: TableChange, operations: Sequence[RowOperation]) -> 
     keys = rows.keys if generated is None else generated
     assert keys is not None
     old = table.keys.lookup(keys)
-    chosen, failures = _decide(kind, keys, old)
     if kind is Delete:
+        chosen, failures = _decide(kind, keys, old)
         change.kill(old if chosen is None else old[chosen])
         change.lose(keys if chosen is None else take_values(keys, chosen))
     else:
-        _put(change, rows, old, table.router.targets(keys), chosen, merge_old=kind is Update)
+        targets = _targets(table, rows, keys, old)
+        if targets is None or (placed := targets >= 0).all():
+            chosen, failures = _decide(kind, keys, old)
+        else:
+            chosen, failures = _decide_placed(kind, keys, old, placed)
+        _put(change, rows, old, targets, chosen, merge_old=kind is Update)
     return _answers(table, failures, ends, generated)
 
 
@@ -163,6 +168,32 @@ def _decide(kind: type[RowOperation], keys: Values, old: Addresses) -> tuple[Pos
         failures = [(p, RowFailure(p, code, f"Primary key {reason}: {key}")) for p, key in zip(at.tolist(), shown, strict=True)]
     chosen = wanted if unique is None else wanted & unique
     return (None if chosen.all() else np.flatnonzero(chosen)), failures
+
+
+def _targets(table: Table, rows: InputRows, keys: Values, old: Addresses) -> npt.NDArray[np.int64] | None:
+    """The tablet that each row goes to, as `Router.targets`. An update that sends no partition field finds it in the row of now."""
+    missing = [field for field in table.router.fields if field.number not in rows.columns]
+    if not missing:
+        return table.router.targets(keys, rows.columns)
+    targets = np.zeros(rows.count, np.int64)
+    known = np.flatnonzero(old >= 0)
+    columns = {number: _take(column, known) for number, column in rows.columns.items()}
+    columns |= {field.number: gather_cells(table.tablets, field, old[known]) for field in missing}
+    of_known = table.router.targets(take_values(keys, known), columns)
+    assert of_known is not None
+    targets[known] = of_known
+    return targets
+
+
+def _decide_placed(
+    kind: type[RowOperation], keys: Values, old: Addresses, placed: npt.NDArray[np.bool_]
+) -> tuple[Positions, list[tuple[int, RowFailure]]]:
+    """As `_decide`, where some rows have no partition to go to: these fail, and the others are decided as if they had not been sent."""
+    at = np.flatnonzero(placed)
+    chosen, failures = _decide(kind, take_values(keys, at), old[at])
+    homeless = [(p, RowFailure(p, Rejected.code, "No partition takes the row")) for p in np.flatnonzero(~placed).tolist()]
+    moved = [(int(at[p]), RowFailure(int(at[p]), failure.code, failure.message)) for p, failure in failures]
+    return (at if chosen is None else at[chosen]), sorted([*homeless, *moved], key=lambda failure: failure[0])
 
 
 def _unique(keys: Values, *, keep_last: bool) -> npt.NDArray[np.bool_] | None:

@@ -23,7 +23,7 @@ from hippod.engine.planner import plan_filtered
 from hippod.engine.schema import Field
 from hippod.engine.table import Table
 from hippod.engine.tablet import Tablet
-from hippod.errors import InvalidVector, LimitExceeded, TypeMismatch
+from hippod.errors import InvalidVector, LimitExceeded, TypeMismatch, WrongState
 
 # Gathering more cells than this, or vectors of more bytes, is left to the pool: it would hold up the event loop.
 _CELLS_ON_LOOP_MAX: Final = 4_096
@@ -62,8 +62,8 @@ def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[
     """Answer a search. Raises Rejected and its descendants before anything is done."""
     question = _Question(table, operation, pool)
     loop = asyncio.get_running_loop()
-    if operation.filter or len(table.tablets) > 1:
-        return loop.create_task(_search_tablets(question, operation.filter))
+    if operation.filter or len(table.tablets) != 1:
+        return loop.create_task(_search_current(question, operation.filter))
     tablet = next(iter(table.tablets.values()))
     answer: asyncio.Future[SearchResult] = loop.create_future()
     hits = tablet.indexes[question.index].search(question.vectors, question.k, question.params)
@@ -116,6 +116,17 @@ def _flat(hits: Hits) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         return hits.slots.reshape(-1), np.ascontiguousarray(hits.scores).reshape(-1)
     kept = np.arange(width) < hits.counts[:, None]
     return hits.slots[kept], hits.scores[kept]
+
+
+async def _search_current(question: _Question, text: str) -> SearchResult:
+    """Search the tablets of now; again if some of them were dropped with their partition meanwhile, which ends searches in them."""
+    while True:
+        tablets = question.table.tablets
+        try:
+            return await _search_tablets(question, text)
+        except WrongState:
+            if question.table.tablets is tablets:
+                raise
 
 
 async def _search_tablets(question: _Question, text: str) -> SearchResult:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from hippod.engine.addresses import Addresses, addresses_in, gather_cells, split_by_tablet
+from hippod.engine.addresses import Addresses, addresses_in, gather_cells, split_by_tablet, tablets_of
 from hippod.engine.arrays import Values, take_values
 from hippod.engine.catalog import IndexDefinition, TableDefinition
 from hippod.engine.effects import RowsEffect
@@ -64,17 +64,52 @@ class Table:
         vectors_path = data_dir / "vectors" / str(definition.number)
         vectors_path.mkdir(parents=True, exist_ok=True)
         self._vectors_path = vectors_path
-        self.tablets = {number: Tablet(definition.schema, number, vectors_path) for number in range(definition.tablets)}
+        self.tablets = {number: Tablet(definition.schema, number, vectors_path) for number in definition.tablet_numbers}
         self.matchers = {tablet.number: Matcher(tablet, pool) for tablet in self.tablets.values()}
-        self.router = Router(definition.tablets)
+        self.router = Router(definition)
         self.keys = KeyIndex(self._keys_at)
         self._filters: dict[str, Filter] = {}
+        self._possible: dict[str, list[Tablet]] = {}
+        self._keys_kept: KeyIndex | None = None
         self.last_generated_key = 0
         self.retired: Callable[[], HippodError] | None = None
 
-    def adopt(self, definition: TableDefinition) -> None:
-        """Become what the catalog says now; event loop only, or nobody else is there yet."""
-        self.definition = definition
+    def adopt(self, definition: TableDefinition) -> list[Tablet]:
+        """Become what the catalog says now; event loop only, or nobody else is there yet.
+
+        Returns the tablets that it has no more, for the caller to give back: searches may still be in them. The dicts are replaced, not
+        changed, so that whoever holds them sees the tablets of one time.
+        """
+        before, self.definition = self.definition, definition
+        if definition.partitioning == before.partitioning:
+            return []
+        numbers = definition.tablet_numbers
+        gone = [tablet for number, tablet in self.tablets.items() if number not in set(numbers)]
+        if gone:
+            self.keys = self._keys_without(gone) if self._keys_kept is None else self._keys_kept
+        self._keys_kept = None
+        kept = self.tablets
+        self.tablets = {number: kept.get(number) or Tablet(definition.schema, number, self._vectors_path) for number in numbers}
+        self.matchers = {n: self.matchers.get(n) or Matcher(tablet, self._pool) for n, tablet in self.tablets.items()}
+        self.router = Router(definition)
+        self._possible = {}
+        return gone
+
+    def prepare_drop(self, numbers: frozenset[int]) -> None:
+        """Make the key index without some tablets, in the writer thread; `adopt` takes it when the drop is published."""
+        self._keys_kept = self._keys_without([self.tablets[number] for number in numbers])
+
+    def _keys_without(self, tablets: Sequence[Tablet]) -> KeyIndex:
+        numbers = np.array([tablet.number for tablet in tablets])
+        return self.keys.kept(lambda addresses: ~np.isin(tablets_of(addresses), numbers))
+
+    def begin_missing_indexes(self) -> None:
+        """Let tablets that are new answer from every index that answers elsewhere, or is about to; event loop only."""
+        for index in self.definition.indexes:
+            missing = [tablet for tablet in self.tablets.values() if index.name not in tablet.indexes]
+            if len(missing) < len(self.tablets) or (index.active and not index.released):
+                for tablet in missing:
+                    self._open_index_of(tablet, index).begin()
 
     @property
     def number(self) -> int:
@@ -149,9 +184,20 @@ class Table:
             found = np.unique(found[found >= 0])
             split = split_by_tablet(self.tablets, found)
             return [TabletMatches(tablet, matches_of_slots(slots, tablet.columns.count)) for tablet, _, slots in split]
-        tablets = list(self.tablets.values())
+        tablets = self.possible_tablets(text)
         found_of = await asyncio.gather(*(self.matchers[tablet.number].matches(text, condition) for tablet in tablets))
         return [TabletMatches(tablet, matches) for tablet, matches in zip(tablets, found_of, strict=True)]
+
+    def possible_tablets(self, text: str) -> list[Tablet]:
+        """The tablets in which a filter can find rows, from a small cache. Raises as `filter`."""
+        found = self._possible.get(text)
+        if found is None:
+            numbers = self.router.possible_tablets(self.filter(text))
+            found = list(self.tablets.values()) if numbers is None else [self.tablets[number] for number in numbers]
+            if len(self._possible) >= _FILTERS_KEPT:
+                self._possible.pop(next(iter(self._possible)))
+            self._possible[text] = found
+        return found
 
     def output_fields(self, names: list[str] | None, default: tuple[Field, ...]) -> tuple[Field, ...]:
         if names is None:
@@ -209,13 +255,15 @@ class Table:
 
     def open_index(self, index: IndexDefinition) -> list[VectorIndex]:
         """The live index objects of all tablets, made where they are missing."""
+        return [tablet.indexes.get(index.name) or self._open_index_of(tablet, index) for tablet in self.tablets.values()]
+
+    def _open_index_of(self, tablet: Tablet, index: IndexDefinition) -> VectorIndex:
         field = next(f for f in self.schema.fields if f.number == index.field)
         spec = IndexSpec.of(index.type, index.metric, index.params, field.dimension or 0)
-        for tablet in self.tablets.values():
-            if index.name not in tablet.indexes:
-                directory = self.saved_index(index, tablet.number)
-                tablet.indexes[index.name] = VectorIndex(spec, tablet.rows[field.number], self._hosts, directory, self._pool)
-        return [t.indexes[index.name] for t in self.tablets.values()]
+        directory = self.saved_index(index, tablet.number)
+        live = VectorIndex(spec, tablet.rows[field.number], self._hosts, directory, self._pool)
+        tablet.indexes[index.name] = live
+        return live
 
     def saved_index(self, index: IndexDefinition, tablet: int) -> Path:
         """Where the saved files of an index of one tablet lie."""

@@ -25,6 +25,9 @@ from hippod.engine.operations import (
     DeleteByQuery,
     Get,
     Insert,
+    Partition,
+    Partitioning,
+    PartitionKind,
     Query,
     Search,
     Update,
@@ -47,6 +50,18 @@ NUMBERS = st.none() | st.integers(-5, 5)
 WORDS = st.sampled_from(["", "x", "yy", "é"])
 VECTORS = st.tuples(*[st.integers(-3, 3).map(float)] * 3)
 ROWS = st.lists(st.tuples(KEYS, NUMBERS, WORDS, VECTORS), min_size=1, max_size=8)
+PARTITIONINGS = st.sampled_from(
+    [
+        None,
+        Partitioning(PartitionKind.HASH, ["word"], count=3),
+        Partitioning(PartitionKind.SINGLE_VALUE, ["word"], [Partition("x", ["x"]), Partition("y", ["yy"])]),
+        Partitioning(
+            PartitionKind.RANGE,
+            ["word", "key"],
+            [Partition("low", ["x", "b"]), Partition("high", ["~~", "~"]), Partition("all", ["\U0010ffff", ""])],
+        ),
+    ]
+)
 Row = tuple[Any, str, tuple[float, ...]]
 
 
@@ -82,18 +97,23 @@ class EngineModel(RuleBasedStateMachine):
     def run(self, operation: Any) -> Any:
         return self.wait(run(self.engine, operation))
 
-    @initialize(tablets=st.integers(1, 3))
-    def create(self, tablets: int) -> None:
-        self.run(CreateTable("t", SCHEMA, tablets=tablets))
+    @initialize(tablets=st.integers(1, 3), partitioning=PARTITIONINGS)
+    def create(self, tablets: int, partitioning: Partitioning | None) -> None:
+        self.partitioning = partitioning
+        self.run(CreateTable("t", SCHEMA, tablets=tablets, partitioning=partitioning))
         self.run(CreateIndex("t", "flat", "v", type="FLAT"))
         self.run(ActivateIndex("t", "flat"))
+
+    def has_place(self, word: str) -> bool:
+        """Whether some partition takes a row with this word."""
+        return self.partitioning is None or self.partitioning.kind != "single_value" or word in ("x", "yy")
 
     @rule(rows=ROWS)
     def insert(self, rows: list[Any]) -> None:
         result = self.run(Insert("t", columns(rows)))
         refused = []
         for position, (key, *cells_of_row) in enumerate(rows):
-            if key in self.rows:
+            if key in self.rows or not self.has_place(cells_of_row[1]):
                 refused.append(position)
             else:
                 self.rows[key] = tuple(cells_of_row)
@@ -102,13 +122,16 @@ class EngineModel(RuleBasedStateMachine):
 
     @rule(rows=ROWS)
     def upsert(self, rows: list[Any]) -> None:
-        self.run(Upsert("t", columns(rows)))
-        self.rows.update({key: (n, word, v) for key, n, word, v in rows})
+        result = self.run(Upsert("t", columns(rows)))
+        placed = {key: (n, word, v) for key, n, word, v in rows if self.has_place(word)}
+        assert [failure.position for failure in result.failures] == [i for i, row in enumerate(rows) if not self.has_place(row[2])]
+        self.rows.update(placed)
 
     @rule(changes=st.dictionaries(KEYS, WORDS, min_size=1, max_size=6))
     def update(self, changes: dict[str, str]) -> None:
         result = self.run(Update("t", [column("key", list(changes)), column("word", list(changes.values()))]))
-        assert result.count == len(changes.keys() & self.rows.keys())
+        changes = {key: word for key, word in changes.items() if key in self.rows and self.has_place(word)}
+        assert result.count == len(changes)
         for key, word in changes.items():
             if key in self.rows:
                 n, _, v = self.rows[key]

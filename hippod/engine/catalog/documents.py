@@ -16,8 +16,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from hippod.engine.operations import IndexType, Metric
-from hippod.engine.schema import Schema
+from hippod.engine.operations import IndexType, Metric, PartitionKind
+from hippod.engine.schema import Field, Schema
 from hippod.errors import DamagedData, IndexNotFound
 
 Changes = tuple[tuple[bytes, bytes | None], ...]
@@ -48,6 +48,28 @@ class IndexDefinition(Document, frozen=True):
     released: bool = False
 
 
+class PartitionDefinition(Document, frozen=True):
+    """`bound` in storage form, a value a partition field (strings as text; none for HASH); `tablets` by number."""
+
+    name: str
+    table_name: str | None
+    bound: tuple[Any, ...]
+    tablets: tuple[int, ...]
+
+
+class PartitioningDefinition(Document, frozen=True):
+    """`fields` by number; `partitions` in the order in which rows look for them."""
+
+    kind: PartitionKind
+    fields: tuple[int, ...]
+    partitions: tuple[PartitionDefinition, ...]
+
+    def fields_of(self, schema: Schema) -> list[Field]:
+        """The partition fields, in their order."""
+        by_number = {field.number: field for field in schema.fields}
+        return [by_number[number] for number in self.fields]
+
+
 class Closed(Document, frozen=True):
     """A table whose rows are not in memory; it had `rows` when it was closed, and nobody can write to it since."""
 
@@ -64,7 +86,8 @@ class Dropped(Document, frozen=True):
 class TableDefinition(Document, frozen=True):
     """`number` names the table on disk and never comes back; `id` is its public identity (32 hex digits) and survives renames.
 
-    A table in the trash is closed as well.
+    `tablets`: how many it has, in each partition if it is partitioned; `next_tablet` is the first number that no tablet of a partition
+    ever had. A table in the trash is closed as well.
     """
 
     number: int
@@ -78,6 +101,15 @@ class TableDefinition(Document, frozen=True):
     next_index_number: int = 1
     closed: Closed | None = None
     dropped: Dropped | None = None
+    partitioning: PartitioningDefinition | None = None
+    next_tablet: int = 0
+
+    @property
+    def tablet_numbers(self) -> tuple[int, ...]:
+        """The numbers of all tablets; those of partitions have gaps where some were dropped."""
+        if self.partitioning is None:
+            return tuple(range(self.tablets))
+        return tuple(number for partition in self.partitioning.partitions for number in partition.tablets)
 
     def index(self, name: str) -> IndexDefinition:
         for index in self.indexes:

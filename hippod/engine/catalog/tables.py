@@ -28,13 +28,17 @@ from hippod.engine.catalog.documents import (
     put_counter,
     put_table,
 )
+from hippod.engine.catalog.partitions import partitioned
+from hippod.engine.operations import Partitioning
 from hippod.engine.schema import Schema, check_name, check_schema
 from hippod.errors import AlreadyExists, LimitExceeded, TableNotFound, WrongState
 
 TABLES_MAX: Final = 10_000
 
 
-def create_table(catalog: Catalog, database: str, name: str, schema: Schema, tablets: int) -> Changes:
+def create_table(
+    catalog: Catalog, database: str, name: str, schema: Schema, tablets: int, partitioning: Partitioning | None = None
+) -> Changes:
     catalog.require_database(database)
     _require_free(catalog, database, check_name("table", name))
     if len(catalog.by_number) >= TABLES_MAX:
@@ -48,6 +52,8 @@ def create_table(catalog: Catalog, database: str, name: str, schema: Schema, tab
         tablets=tablets,
         created=time.time(),
     )
+    if partitioning is not None:
+        table = partitioned(table, partitioning)
     return (put_counter("table", table.number + 1), put_table(table))
 
 

@@ -205,7 +205,7 @@ def _value(field: Field, kind: DataType, literal: Literal) -> int | float | byte
             return value
         if isinstance(value, str):
             try:
-                return _moment(kind, value)
+                return parse_moment(kind, value)
             except (ValueError, OverflowError):
                 pass
         raise _mismatch(field, kind, literal, f", such as {_EXAMPLES[kind]}")
@@ -222,8 +222,9 @@ def _shown(value: object) -> str:
     return text if len(text) <= 40 else text[:40] + "..."
 
 
-def _moment(kind: DataType, text: str) -> int:
-    """Days, microseconds of the day, or microseconds since 1970, from ISO 8601; times without a zone are UTC."""
+def parse_moment(kind: DataType, text: str) -> int:
+    """Days, microseconds of the day, or microseconds since 1970, from ISO 8601; times without a zone are UTC. Raises ValueError or
+    OverflowError."""
     if kind is DataType.DATE:
         return datetime.date.fromisoformat(text).toordinal() - _EPOCH.toordinal()
     if kind is DataType.TIME:

@@ -11,6 +11,7 @@ from hippod.engine.arrays import StringArray, Values
 from hippod.engine.expr.check import Checker
 from hippod.engine.expr.evaluate import Cells, ColumnSource, Compare, OneOf, Predicate
 from hippod.engine.expr.parser import parse
+from hippod.engine.expr.ranges import RangeTest, values_of
 from hippod.engine.schema import Field, Schema
 
 
@@ -29,6 +30,14 @@ class Filter:
     def key_values(self) -> Values | None:
         """The primary keys that the filter names, if it is nothing but `key == x` or `key in [...]`: then a lookup answers it."""
         return self._keys
+
+    def range_test(self) -> RangeTest:
+        """For asking whether it can match rows whose fields lie in certain ranges."""
+        return RangeTest(self._predicate)
+
+    def values_of(self, field: str) -> frozenset[Any] | None:
+        """All values, in storage form, that a field can have in a row that matches; None if any."""
+        return values_of(self._predicate, field)
 
 
 def compile_filter(text: str, schema: Schema) -> Filter:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hippod.engine import operations as ops
-from hippod.engine.handlers import aliases, databases, indexes, jobs, queries, rows, status, tables
+from hippod.engine.handlers import aliases, databases, indexes, jobs, partitions, queries, rows, status, tables
 
 HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any]]] = {
     ops.CreateDatabase: databases.create_database,
@@ -23,6 +23,8 @@ HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any
     ops.DescribeTable: tables.describe_table,
     ops.DescribeTables: tables.describe_tables,
     ops.ListTables: tables.list_tables,
+    ops.AddPartitions: partitions.add_partitions,
+    ops.DropPartitions: partitions.drop_partitions,
     ops.ChangeAliases: aliases.change_aliases,
     ops.DropAlias: aliases.drop_alias,
     ops.ListAliases: aliases.list_aliases,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,17 +44,17 @@ async def query(engine: Engine, operation: Query, _deadline: float | None) -> Qu
         found = [(tablet, matches.slots) for tablet, matches in await table.matches(operation.filter)]
     else:
         found = [(tablet, np.flatnonzero(tablet.columns.alive)) for tablet in table.tablets.values()]
-    return await engine.pool.run(_page, dict(table.tablets), fields, found, operation.offset, operation.limit)
+    return await engine.pool.run(_page, fields, found, operation.offset, operation.limit)
 
 
 def _page(
-    tablets: Mapping[int, Tablet],
     fields: Sequence[Field],
     found: Sequence[tuple[Tablet, npt.NDArray[np.int64]]],
     offset: int,
     limit: int,
 ) -> QueryResult:
     """The rows from `offset` on in primary key order; runs in the search pool."""
+    tablets = {tablet.number: tablet for tablet, _ in found}
     if not found:
         return QueryResult(gather(tablets, fields, np.empty(0, np.int64)), 0)
     addresses = np.concatenate([addresses_in(tablet.number, slots) for tablet, slots in found])

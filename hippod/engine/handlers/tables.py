@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hippod.engine.catalog import Changes, TableDefinition, tables
 from hippod.engine.handlers.indexes import index_info
+from hippod.engine.handlers.partitions import partitioning_info
 from hippod.engine.operations import (
     CloseTables,
     CreateTable,
@@ -39,9 +40,8 @@ if TYPE_CHECKING:
 async def create_table(engine: Engine, operation: CreateTable, deadline: float | None) -> Done:
     if not 1 <= operation.tablets <= TABLETS_MAX:
         raise LimitExceeded(f"a table has 1 to {TABLETS_MAX} tablets, not {operation.tablets}", limit=TABLETS_MAX)
-    await engine.change_catalog(
-        lambda: tables.create_table(engine.catalog, operation.database, operation.table, operation.schema, operation.tablets), deadline
-    )
+    create = partial(tables.create_table, engine.catalog, operation.database, operation.table, operation.schema)
+    await engine.change_catalog(lambda: create(operation.tablets, operation.partitioning), deadline)
     return Done()
 
 
@@ -154,4 +154,5 @@ def _table_info(engine: Engine, definition: TableDefinition) -> TableInfo:
         state="open" if definition.closed is None else "closed",
         created=definition.created,
         aliases=[alias.name for alias in engine.catalog.aliases_of(definition)],
+        partitioning=partitioning_info(engine, definition),
     )

@@ -68,6 +68,11 @@ class Generations:
         self._failures = 0
         self._serving_since = 0.0
 
+    def begin(self) -> None:
+        """Keep a generation in service from now on, once there are rows enough for one."""
+        self._enabled = True
+        self.consider()
+
     async def build(self, progress: Progress) -> None:
         """Train now, if there is something to train and a place for a host; else that happens by itself in time.
 

@@ -72,6 +72,11 @@ class VectorIndex:
             raise
         self.state = IndexState.ACTIVE
 
+    def begin(self) -> None:
+        """Become active at once: exact until it has loaded or trained in the background."""
+        self.state = IndexState.ACTIVE
+        self._generations.begin()
+
     async def rebuild(self, progress: Progress) -> None:
         """Train again; the index answers meanwhile as before. Raises WrongState unless it is active, Internal if it fails."""
         self._check_active("rebuilt")

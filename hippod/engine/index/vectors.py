@@ -81,13 +81,11 @@ class VectorFile:
         return self._rows[:count]
 
     def close(self) -> None:
-        """Unlink the file; views that are still held stay valid. A second call does nothing."""
+        """Unlink the file. Whoever still reads here, or holds a view, may go on. A second call does nothing."""
         if self._descriptor < 0:
             return
         os.close(self._descriptor)
         self._descriptor = -1
-        self._rows = np.empty((0, self._dimension), np.float32)
-        self._capacity = 0
         self.path.unlink(missing_ok=True)
 
     def _reserve(self, rows: int) -> None:

@@ -18,6 +18,15 @@ from hippod.engine.operations.indexes import (
     ReleaseIndex,
 )
 from hippod.engine.operations.jobs import CancelJob, GetJob, JobInfo, JobList, JobStatus, ListJobs
+from hippod.engine.operations.partitions import (
+    AddPartitions,
+    DropPartitions,
+    Partition,
+    PartitionInfo,
+    Partitioning,
+    PartitioningInfo,
+    PartitionKind,
+)
 from hippod.engine.operations.queries import Count, CountResult, Query, QueryResult, Search, SearchResult
 from hippod.engine.operations.rows import Delete, DeleteByQuery, Get, GetResult, Insert, RowFailure, Update, Upsert, WriteResult
 from hippod.engine.operations.status import GetStatus, StatusInfo
@@ -55,6 +64,8 @@ AnyOperation = (
     | DescribeTable
     | DescribeTables
     | ListTables
+    | AddPartitions
+    | DropPartitions
     | ChangeAliases
     | DropAlias
     | ListAliases
@@ -84,6 +95,7 @@ __all__ = [
     "DEFAULT_DATABASE",
     "ActivateIndex",
     "AddAlias",
+    "AddPartitions",
     "AliasInfo",
     "AliasList",
     "AnyOperation",
@@ -104,6 +116,7 @@ __all__ = [
     "DropAlias",
     "DropDatabase",
     "DropIndex",
+    "DropPartitions",
     "DropTable",
     "Get",
     "GetJob",
@@ -127,6 +140,11 @@ __all__ = [
     "Metric",
     "OpenTables",
     "Operation",
+    "Partition",
+    "PartitionInfo",
+    "PartitionKind",
+    "Partitioning",
+    "PartitioningInfo",
     "PurgeTable",
     "Query",
     "QueryResult",

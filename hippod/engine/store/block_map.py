@@ -98,14 +98,7 @@ class BlockMap:
     def tablets(self) -> list[tuple[tuple[int, int], TabletBlocks]]:
         return sorted(self._tablets.items(), key=lambda item: item[0])
 
-    def keys(self) -> Iterator[BlockKey]:
-        """All blocks, in the order of the store."""
-        for (table, tablet), blocks in self.tablets():
-            for first in blocks.firsts:
-                yield BlockKey(table, tablet, first)
-
-    def drop_table(self, table: int) -> list[BlockKey]:
-        """Forget a table; the keys that its blocks had."""
-        dropped = [key for key in self.keys() if key.table == table]
-        self._tablets = {where: blocks for where, blocks in self._tablets.items() if where[0] != table}
-        return dropped
+    def drop_tablets(self, table: int, kept: frozenset[int]) -> list[BlockKey]:
+        """Forget the tablets of a table but those `kept`; the keys that their blocks had."""
+        gone = [where for where in self._tablets if where[0] == table and where[1] not in kept]
+        return [BlockKey(*where, first) for where in gone for first in self._tablets.pop(where).firsts]

@@ -41,13 +41,15 @@ _READ_BLOCKS: Final = 64
 
 @dataclass(slots=True)
 class StoreChanges:
-    """What one transaction changes. `dead` are row_ids of rows that the store has; `put_blocks` have new, higher row_ids."""
+    """What one transaction changes. `dead` are row_ids of rows that the store has; `put_blocks` have new, higher row_ids. `tablets`
+    has the tablets that a table has now: rows of others go."""
 
     put_catalog: dict[bytes, bytes] = field(default_factory=dict)
     delete_catalog: set[bytes] = field(default_factory=set)
     put_blocks: list[tuple[int, int, RowBlock]] = field(default_factory=list)
     dead: list[tuple[int, int, npt.NDArray[np.int64]]] = field(default_factory=list)
     drop_tables: list[int] = field(default_factory=list)
+    tablets: dict[int, frozenset[int]] = field(default_factory=dict)
 
 
 class RowStore:
@@ -108,7 +110,9 @@ class RowStore:
                 for key in changes.delete_catalog:
                     transaction.delete(key, db=self._catalog)
                 for table in changes.drop_tables:
-                    self._drop_table(transaction, table)
+                    self._drop_tablets(transaction, table, frozenset())
+                for table, tablets in changes.tablets.items():
+                    self._drop_tablets(transaction, table, tablets)
                 grown = [self._put(transaction, table, tablet, block) for table, tablet, block in changes.put_blocks]
                 for table, tablet, row_ids in changes.dead:
                     self._bury(transaction, table, tablet, np.unique(row_ids))
@@ -202,8 +206,8 @@ class RowStore:
         transaction.delete(key.encode(), db=self._rows)
         transaction.delete(key.encode(), db=self._dead)
 
-    def _drop_table(self, transaction: lmdb.Transaction, table: int) -> None:
-        for key in self._blocks.drop_table(table):
+    def _drop_tablets(self, transaction: lmdb.Transaction, table: int, kept: frozenset[int]) -> None:
+        for key in self._blocks.drop_tablets(table, kept):
             self._delete(transaction, key)
 
     def _bury(self, transaction: lmdb.Transaction, table: int, tablet: int, row_ids: npt.NDArray[np.int64]) -> None:
