@@ -26,7 +26,7 @@ _SWITCH_INTERVAL_S: Final = 0.0005
 # After a disk failure: so long for the answers to what was open to leave.
 _LAST_WORDS_S: Final = 0.1
 # Descriptors for everything but connections: log, store, vector files, index hosts.
-_OTHER_FILES: Final = 1_024
+_OTHER_FILES: Final = 4_096
 
 _log = logging.getLogger(__name__)
 

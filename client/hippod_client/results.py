@@ -48,7 +48,8 @@ class IndexInfo(Record):
 
 @dataclass(frozen=True, slots=True)
 class JobInfo(Record):
-    """`status`: pending, running, succeeded, failed or canceled; `progress` from 0.0 to 1.0; times in seconds since the epoch."""
+    """`status`: pending, running, succeeded, failed or canceled; `progress` from 0.0 to 1.0; `vectors` handled by jobs of an
+    index, `rows` by others; times in seconds since the epoch."""
 
     id: str
     action: str
@@ -62,6 +63,7 @@ class JobInfo(Record):
     started: float
     ended: float | None
     error: str | None
+    rows: int
 
     @property
     def has_ended(self) -> bool:

@@ -19,6 +19,7 @@ from hippod.engine.access import Principal
 from hippod.engine.catalog import Catalog, Changes, IndexDefinition, TableDefinition, put_user
 from hippod.engine.catalog_write import CatalogWrite
 from hippod.engine.checkpoint import Checkpointer
+from hippod.engine.copying import RemoteReader
 from hippod.engine.directory import DataDirectory
 from hippod.engine.handlers import HANDLERS
 from hippod.engine.index.hosts import HostPool
@@ -42,7 +43,10 @@ _log = logging.getLogger(__name__)
 
 
 class Engine:
-    """Made by `open`; `close` ends it in order and leaves nothing to replay."""
+    """Made by `open`; `close` ends it in order and leaves nothing to replay.
+
+    `remote` reads rows from other servers for copies; whoever composes the process may set it.
+    """
 
     def __init__(self, options: EngineOptions, directory: DataDirectory) -> None:
         self.options = options
@@ -54,6 +58,7 @@ class Engine:
         self.tables: dict[int, Table] = {}
         self.catalog = Catalog()
         self.has_space = True
+        self.remote: RemoteReader | None = None
         self.stopped: asyncio.Future[ProcessExit] = asyncio.get_running_loop().create_future()
         self._background: set[asyncio.Task[Any]] = set()
         self.log: Log

@@ -27,7 +27,7 @@ class Job:
         self.id = uuid.uuid4().hex
         self.action, self.database, self.table, self.index = action, database, table, index
         self.status = JobStatus.PENDING
-        self.progress, self.stage, self.vectors = 0.0, "", 0
+        self.progress, self.stage, self.vectors, self.rows = 0.0, "", 0, 0
         self.started = time.time()
         self.ended: float | None = None
         self.error: str | None = None
@@ -52,6 +52,7 @@ class Job:
             started=self.started,
             ended=self.ended,
             error=self.error,
+            rows=self.rows,
         )
 
 

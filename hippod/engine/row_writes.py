@@ -17,7 +17,7 @@ import numpy.typing as npt
 from hippod.engine.addresses import Addresses, Positions, addresses_in, gather_cells, split_by
 from hippod.engine.arrays import Column, ListArray, StringArray, Values, concat_values, slice_values, take_values
 from hippod.engine.normalize import InputRows, normalize_keys, normalize_rows
-from hippod.engine.operations import Delete, DeleteByQuery, Insert, RowFailure, Update, Upsert, WriteResult
+from hippod.engine.operations import Delete, Insert, RowFailure, Update, Upsert, WriteResult
 from hippod.engine.operations.rows import WRITE_ROWS_MAX
 from hippod.engine.rowblock import ColumnData
 from hippod.engine.schema import DataType
@@ -69,12 +69,12 @@ def prepare(change: TableChange, operations: Sequence[RowOperation]) -> list[Wri
     return [next(done) if answer is None else answer for answer in answers]
 
 
-def prepare_delete_by_query(change: TableChange, operation: DeleteByQuery, rows_max: int) -> int:
+def prepare_delete_matching(change: TableChange, text: str, rows_max: int) -> int:
     """Kill up to `rows_max` rows that match; returns how many."""
     table = change.table
-    condition = table.filter(operation.filter)
+    condition = table.filter(text)
     total = 0
-    for tablet in table.possible_tablets(operation.filter):
+    for tablet in table.possible_tablets(text):
         mask = condition.mask(tablet.columns, tablet.columns.count) & tablet.columns.alive
         slots = np.flatnonzero(mask)[: rows_max - total]
         change.kill(addresses_in(tablet.number, slots))

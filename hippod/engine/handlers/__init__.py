@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hippod.engine import operations as ops
-from hippod.engine.handlers import aliases, databases, indexes, jobs, partitions, queries, rows, status, tables
+from hippod.engine.handlers import aliases, copies, databases, indexes, jobs, partitions, queries, rows, status, tables
 
 HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any]]] = {
     ops.CreateDatabase: databases.create_database,
@@ -34,6 +34,8 @@ HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any
     ops.Delete: rows.write_rows,
     ops.DeleteByQuery: rows.delete_by_query,
     ops.Get: rows.get,
+    ops.CopyByQuery: copies.copy_by_query,
+    ops.DeleteMatching: copies.delete_matching,
     ops.Query: queries.query,
     ops.Count: queries.count,
     ops.Search: queries.search,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from hippod.engine.catalog import Changes, IndexDefinition, TableDefinition, indexes, put_table
+from hippod.engine.handlers.jobs import run_job
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.jobs import Job
 from hippod.engine.operations import (
@@ -32,9 +32,6 @@ from hippod.errors import InvalidVector, WrongState
 
 if TYPE_CHECKING:
     from hippod.engine.engine import Engine
-
-# A caller who waits gets the state of the job this long before its deadline, rather than an error at it.
-_ANSWER_BEFORE_S: Final = 0.25
 
 
 def index_info(engine: Engine, definition: TableDefinition, index: IndexDefinition) -> IndexInfo:
@@ -178,15 +175,6 @@ async def _run(
     work: Callable[[Job], Awaitable[None]],
     deadline: float | None,
 ) -> JobInfo:
-    """Start the job; wait for its end if asked to. A job that fails while the caller waits raises its error."""
     action = type(operation).__struct_config__.tag
-    job = engine.jobs.start(Job(str(action), table.definition.database, table.definition.name, operation.index), work)
-    if operation.wait:
-        timeout = None if deadline is None else max(0.0, deadline - asyncio.get_running_loop().time() - _ANSWER_BEFORE_S)
-        try:
-            await asyncio.wait_for(job.done.wait(), timeout)
-        except TimeoutError:
-            return job.info()
-        if job.failure is not None:
-            raise job.failure
-    return job.info()
+    job = Job(str(action), table.definition.database, table.definition.name, operation.index)
+    return await run_job(engine, job, work, deadline, wait=operation.wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,9 +12,9 @@ import numpy as np
 from hippod.engine.addresses import gather
 from hippod.engine.effects import column_bytes
 from hippod.engine.normalize import normalize_keys
-from hippod.engine.operations import Delete, DeleteByQuery, Get, GetResult, Insert, Update, Upsert, WriteResult
+from hippod.engine.operations import Delete, DeleteByQuery, DeleteMatching, Get, GetResult, Insert, Update, Upsert, WriteResult
 from hippod.engine.operations.rows import GET_ROWS_MAX
-from hippod.engine.row_writes import prepare_delete_by_query
+from hippod.engine.row_writes import prepare_delete_matching
 from hippod.engine.table import Table
 from hippod.engine.table_change import TableChange
 from hippod.engine.write_queue import Commit
@@ -35,30 +36,41 @@ def write_rows(engine: Engine, operation: Insert | Update | Upsert | Delete, dea
 
 
 @dataclass(slots=True, eq=False)
-class _DeleteMatching:
+class _DeleteBatch:
     engine: Engine
     table: Table
-    operation: DeleteByQuery
+    text: str
+    rows_max: int
     frees_space: bool = True
 
     def prepare(self) -> Commit:
         change = TableChange(self.engine.current(self.table))
-        count = prepare_delete_by_query(change, self.operation, _DELETES_PER_BATCH)
+        count = prepare_delete_matching(change, self.text, self.rows_max)
         return Commit([WriteResult(count)], [change])
 
 
 async def delete_by_query(engine: Engine, operation: DeleteByQuery, deadline: float | None) -> WriteResult:
     """Up to a million rows go in one batch; more go in several, each whole."""
+    table = filtered_table(engine, operation)
+    return WriteResult(sum([n async for n in delete_matching_rows(engine, table, operation.filter, _DELETES_PER_BATCH, deadline)]))
+
+
+def filtered_table(engine: Engine, operation: DeleteByQuery | DeleteMatching) -> Table:
+    """The table to remove rows from. Raises Rejected without a filter, FilterError for one that is wrong."""
     if not operation.filter.strip():
-        raise Rejected("delete_by_query needs a filter; to remove all rows drop the table")
+        raise Rejected("a delete by query needs a filter; to remove all rows drop the table", field="filter")
     table = engine.table(operation.database, operation.table, for_write=True)
     table.filter(operation.filter)
-    total = 0
+    return table
+
+
+async def delete_matching_rows(engine: Engine, table: Table, text: str, rows_max: int, deadline: float | None) -> AsyncIterator[int]:
+    """Remove the rows that match, up to `rows_max` in a batch; yields how many went with each."""
     while True:
-        result: Any = await engine.writer.submit_exclusive(_DeleteMatching(engine, table, operation), deadline)
-        total += result.count
-        if result.count < _DELETES_PER_BATCH:
-            return WriteResult(total)
+        result: Any = await engine.writer.submit_exclusive(_DeleteBatch(engine, table, text, rows_max), deadline)
+        yield result.count
+        if result.count < rows_max:
+            return
 
 
 def get(engine: Engine, operation: Get, _deadline: float | None) -> GetResult | asyncio.Future[GetResult]:

@@ -46,7 +46,8 @@ class ExactPart:
 
     def _start(self, batch: Batch) -> None:
         rows, first = self._rows, batch.searches[0]
-        alive = rows.alive if first.among is not None or rows.live_count < rows.count else None
+        # Its own copy: rows that are replaced while it computes must be found as they were, and asked for again, not be missed.
+        alive = rows.alive.copy() if first.among is not None or rows.live_count < rows.count else None
         vectors = rows.vectors.view(rows.count)
         answer = self._pool.run(search_exactly, vectors, self._terms, batch.queries(), first.fetch, slots=first.among, alive=alive)
         answer.add_done_callback(lambda done: self._finish(batch, done))

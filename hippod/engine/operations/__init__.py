@@ -2,6 +2,7 @@
 
 from hippod.engine.operations.aliases import AddAlias, AliasInfo, AliasList, ChangeAliases, DropAlias, ListAliases, RemoveAlias
 from hippod.engine.operations.base import DEFAULT_DATABASE, Done, Operation, Result
+from hippod.engine.operations.copies import CopyByQuery, DeleteMatching, RemoteSource, WriteMode
 from hippod.engine.operations.databases import CreateDatabase, DatabaseList, DropDatabase, ListDatabases
 from hippod.engine.operations.indexes import (
     ActivateIndex,
@@ -75,6 +76,8 @@ AnyOperation = (
     | Delete
     | DeleteByQuery
     | Get
+    | CopyByQuery
+    | DeleteMatching
     | Query
     | Count
     | Search
@@ -102,6 +105,7 @@ __all__ = [
     "CancelJob",
     "ChangeAliases",
     "CloseTables",
+    "CopyByQuery",
     "Count",
     "CountResult",
     "CreateDatabase",
@@ -110,6 +114,7 @@ __all__ = [
     "DatabaseList",
     "Delete",
     "DeleteByQuery",
+    "DeleteMatching",
     "DescribeTable",
     "DescribeTables",
     "Done",
@@ -150,6 +155,7 @@ __all__ = [
     "QueryResult",
     "RebuildIndex",
     "ReleaseIndex",
+    "RemoteSource",
     "RemoveAlias",
     "RenameTable",
     "RestoreTable",
@@ -165,5 +171,6 @@ __all__ = [
     "TrashedTable",
     "Update",
     "Upsert",
+    "WriteMode",
     "WriteResult",
 ]

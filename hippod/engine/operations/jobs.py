@@ -37,7 +37,8 @@ class CancelJob(Operation, frozen=True, tag="cancel_job"):
 
 
 class JobInfo(Result, frozen=True):
-    """`id` is 32 hex digits; `progress` from 0.0 to 1.0; times are seconds since the epoch (`ended` None while it runs)."""
+    """`id` is 32 hex digits; `progress` from 0.0 to 1.0; `vectors` handled by jobs of an index, `rows` written or removed by
+    others; times are seconds since the epoch (`ended` None while it runs)."""
 
     id: str
     action: str
@@ -51,6 +52,7 @@ class JobInfo(Result, frozen=True):
     started: float
     ended: float | None
     error: str | None
+    rows: int = 0
 
 
 class JobList(Result, frozen=True):
