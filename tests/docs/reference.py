@@ -29,9 +29,9 @@ _HEAD: Final = """\
 Every request of the native protocol with its fields, and every result. How they travel is in [protocol.md](protocol.md); the errors are in
 [errors.md](errors.md). This page is made from `hippod/engine/operations/` by `make reference`.
 
-A field with a default may be left out. `block` stands for an array beside the body, `Column` for a map with such arrays, see
-[columns](protocol.md#columns). Limits, by their names such as `TABLETS_MAX`, and the rules for names are in
-[protocol.md](protocol.md#limits).
+A field with a default may be left out of a request, and a reply leaves it out of a [Field](#field). `block` stands for an array beside the
+body, `Column` for a map with such arrays, see [columns](protocol.md#columns). Limits, by their names such as `TABLETS_MAX`, and the rules
+for names are in [protocol.md](protocol.md#limits).
 
 The heading is the value of `op`. A **read** changes nothing: it may be sent again after a lost connection. A **write** that was answered is
 durable; without an answer its outcome is unknown.
