@@ -68,10 +68,11 @@ def filled_column(field: Field, count: int) -> ColumnData:
     """`count` cells of a field that was not sent: its default, else null, else Rejected."""
     if field.default is None and not field.nullable:
         raise Rejected(f"field {field.name!r} is required: it is not nullable and has no default", field=field.name)
-    return _nulls(field, count) if field.default is None else ColumnData(_repeated(field, field.default, count), None)
+    return null_column(field, count) if field.default is None else ColumnData(_repeated(field, field.default, count), None)
 
 
-def _nulls(field: Field, count: int) -> ColumnData:
+def null_column(field: Field, count: int) -> ColumnData:
+    """`count` nulls of a scalar field."""
     if field.type is DataType.ARRAY:
         return ColumnData(ListArray(np.zeros(count + 1, np.int64), _no_elements(field)), np.zeros(count, np.bool_))
     return ColumnData(_repeated(field, "" if field.type.is_string else 0, count), np.zeros(count, np.bool_))
@@ -115,7 +116,7 @@ def normalize_column(field: Field, column: Column, *, zero_refused: bool) -> Col
         raise Rejected(f"field {field.name!r} is not nullable, row {position} has no value", field=field.name, position=position)
     if valid is not None and not valid.any():
         # Of nulls alone a sender without the schema cannot know the type.
-        return _nulls(field, len(valid))
+        return null_column(field, len(valid))
     if field.is_vector:
         return ColumnData(_vectors(field, column.values, zero_refused=zero_refused), None)
     if field.type is DataType.ARRAY:

@@ -39,6 +39,7 @@ HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any
     ops.Query: queries.query,
     ops.Count: queries.count,
     ops.Search: queries.search,
+    ops.MultiSearch: queries.multi_search,
     ops.CreateIndex: indexes.create_index,
     ops.ActivateIndex: indexes.activate_index,
     ops.RebuildIndex: indexes.rebuild_index,

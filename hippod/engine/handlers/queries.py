@@ -11,12 +11,15 @@ import numpy.typing as npt
 
 from hippod.engine.addresses import addresses_in, gather
 from hippod.engine.arrays import StringArray, Values, concat_values, take_values
-from hippod.engine.operations import Count, CountResult, Query, QueryResult, Search, SearchResult
+from hippod.engine.multi_search import search_tables
+from hippod.engine.operations import Count, CountResult, MultiSearch, MultiSearchResult, Query, QueryResult, Search, SearchResult
+from hippod.engine.operations.multi_search import TABLES_SEARCHED_MAX
 from hippod.engine.operations.queries import QUERY_ROWS_MAX
+from hippod.engine.patterns import check_patterns, name_matcher
 from hippod.engine.schema import Field
 from hippod.engine.search import search as search_table
 from hippod.engine.tablet import Tablet
-from hippod.errors import LimitExceeded
+from hippod.errors import LimitExceeded, TableNotFound
 
 if TYPE_CHECKING:
     from hippod.engine.engine import Engine
@@ -24,6 +27,19 @@ if TYPE_CHECKING:
 
 def search(engine: Engine, operation: Search, _deadline: float | None) -> asyncio.Future[SearchResult]:
     return search_table(engine.table(operation.database, operation.table), operation, engine.pool)
+
+
+async def multi_search(engine: Engine, operation: MultiSearch, _deadline: float | None) -> MultiSearchResult:
+    parts = check_patterns(operation.pattern)
+    found = {t.number: t for t in (engine.catalog.resolve(operation.database, part) for part in parts if "*" not in part)}
+    means = name_matcher(part for part in parts if "*" in part)
+    found |= {t.number: t for t in engine.catalog.tables_of(operation.database) if means(t.name)}
+    tables = [engine.tables[number] for number in found if number in engine.tables]
+    if not tables:
+        raise TableNotFound(f"no open table of database {operation.database!r} matches {operation.pattern!r}", table=operation.pattern)
+    if len(tables) > TABLES_SEARCHED_MAX:
+        raise LimitExceeded(f"one search is over at most {TABLES_SEARCHED_MAX} tables, not {len(tables)}", limit=TABLES_SEARCHED_MAX)
+    return await search_tables(tables, operation, engine.pool)
 
 
 async def count(engine: Engine, operation: Count, _deadline: float | None) -> CountResult:

@@ -19,6 +19,7 @@ from hippod.engine.operations.indexes import (
     ReleaseIndex,
 )
 from hippod.engine.operations.jobs import CancelJob, GetJob, JobInfo, JobList, JobStatus, ListJobs
+from hippod.engine.operations.multi_search import MultiSearch, MultiSearchResult
 from hippod.engine.operations.partitions import (
     AddPartitions,
     DropPartitions,
@@ -81,6 +82,7 @@ AnyOperation = (
     | Query
     | Count
     | Search
+    | MultiSearch
     | CreateIndex
     | ActivateIndex
     | RebuildIndex
@@ -143,6 +145,8 @@ __all__ = [
     "ListTrash",
     "LoadIndex",
     "Metric",
+    "MultiSearch",
+    "MultiSearchResult",
     "OpenTables",
     "Operation",
     "Partition",
