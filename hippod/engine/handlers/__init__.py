@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hippod.engine import operations as ops
-from hippod.engine.handlers import aliases, copies, databases, indexes, jobs, partitions, queries, rows, status, tables
+from hippod.engine.handlers import aliases, copies, databases, distances, indexes, jobs, partitions, queries, rows, status, tables
 
 HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any]]] = {
     ops.CreateDatabase: databases.create_database,
@@ -40,6 +40,7 @@ HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any
     ops.Count: queries.count,
     ops.Search: queries.search,
     ops.MultiSearch: queries.multi_search,
+    ops.Distance: distances.distance,
     ops.CreateIndex: indexes.create_index,
     ops.ActivateIndex: indexes.activate_index,
     ops.RebuildIndex: indexes.rebuild_index,

@@ -4,6 +4,7 @@ from hippod.engine.operations.aliases import AddAlias, AliasInfo, AliasList, Cha
 from hippod.engine.operations.base import DEFAULT_DATABASE, Done, Operation, Result
 from hippod.engine.operations.copies import CopyByQuery, DeleteMatching, RemoteSource, WriteMode
 from hippod.engine.operations.databases import CreateDatabase, DatabaseList, DropDatabase, ListDatabases
+from hippod.engine.operations.distances import Distance, DistanceResult, GivenVectors, StoredVectors
 from hippod.engine.operations.indexes import (
     ActivateIndex,
     CreateIndex,
@@ -83,6 +84,7 @@ AnyOperation = (
     | Count
     | Search
     | MultiSearch
+    | Distance
     | CreateIndex
     | ActivateIndex
     | RebuildIndex
@@ -119,6 +121,8 @@ __all__ = [
     "DeleteMatching",
     "DescribeTable",
     "DescribeTables",
+    "Distance",
+    "DistanceResult",
     "Done",
     "DropAlias",
     "DropDatabase",
@@ -129,6 +133,7 @@ __all__ = [
     "GetJob",
     "GetResult",
     "GetStatus",
+    "GivenVectors",
     "IndexInfo",
     "IndexList",
     "IndexState",
@@ -168,6 +173,7 @@ __all__ = [
     "Search",
     "SearchResult",
     "StatusInfo",
+    "StoredVectors",
     "TableInfo",
     "TableInfos",
     "TableList",
