@@ -23,7 +23,7 @@ import hippod_client.wire
 from hippod import errors
 from hippod.config import PASSWORD, load_config
 from hippod.engine.expr.lexer import KEYWORDS
-from hippod.engine.operations import IndexType, Metric
+from hippod.engine.operations import IndexType, Metric, StatusInfo
 from hippod.engine.schema import DataType
 from hippod_client.errors import SERVER_ERRORS, HippodError
 from hippod_client.wire.arrays import DTYPE_NUMBERS, STRING_DTYPE
@@ -140,6 +140,12 @@ def test_every_warning_of_the_log_is_explained(message: str, level: str) -> None
     rows = [row for row in table_rows(DOCS / "operations.md") if len(row) == 3 and row[1] == level]
     explained = any(row[0] in message and row[2] for row in rows)
     assert explained, f"docs/operations.md, What the log says, has no row of level {level} with a part of {message!r}"
+
+
+def test_every_figure_of_the_status_is_explained() -> None:
+    explained = {name for row in table_rows(DOCS / "operations.md") for name in re.findall(r"\w+", row[0])}
+    missing = sorted(set(StatusInfo.__struct_fields__) - explained)
+    assert not missing, f"docs/operations.md, Is it well?, has no row for {', '.join(missing)}"
 
 
 # Settings.
