@@ -34,7 +34,8 @@ serve: .venv/ready ## Run a server on DATA_DIR (default ./data) until Ctrl-C
 	@$(BIN)/hippod serve --data-dir $(DATA_DIR)
 
 bench: .venv/ready ## Measure the figures of bench/README.md; a table, and JSON in bench/out
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	@$(BIN)/python -m bench $(ARGUMENTS)
 
 soak: .venv/ready ## The long crash tests: 1,000 kills and more model steps
 	@$(BIN)/python -m pytest -q -m soak --timeout 7200

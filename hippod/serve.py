@@ -33,12 +33,13 @@ _log = logging.getLogger(__name__)
 
 def serve(config: Config) -> None:
     """Run until a signal or a failure. Raises ProcessExit with the exit code that tells why."""
+    uvloop.run(run_server(config))
+
+
+async def run_server(config: Config) -> None:
+    """As `serve`, on the running event loop."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     _allow_files(config.net.connections_max + _OTHER_FILES)
-    uvloop.run(_serve(config))
-
-
-async def _serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     stop = loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -30,16 +30,25 @@ class ServerFailed(Exception):
 class ServerProcess:
     """`hippod serve` on `data_dir` and a free port. A context manager: it is running inside and has stopped after.
 
-    `arguments` go to the command, `environment` over that of this process; its log is collected in a file, see `log`.
+    `arguments` go to the command, `environment` over that of this process; its log is collected in a file, see `log`. `program` is the
+    module to run and its first arguments.
     """
 
-    def __init__(self, data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None, ready_s: float = 120.0) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        ready_s: float = 120.0,
+        program: Sequence[str] = ("hippod", "serve"),
+    ) -> None:
         self.data_dir = data_dir
         self.host = "127.0.0.1"
         self.port = 0
         self._arguments = arguments
         self._environment = {**os.environ, **(environment or {})}
         self._ready_s = ready_s
+        self._program = program
         self._process: subprocess.Popen[str] | None = None
         handle, name = tempfile.mkstemp(".log", "hippod-")
         os.close(handle)
@@ -69,7 +78,7 @@ class ServerProcess:
 
     def start(self) -> None:
         """Start and wait until it is ready. Raises ServerFailed."""
-        command = [sys.executable, "-m", "hippod", "serve", "--data-dir", str(self.data_dir), "--port", "0", *self._arguments]
+        command = [sys.executable, "-m", *self._program, "--data-dir", str(self.data_dir), "--port", "0", *self._arguments]
         with self._log.open("a") as log:
             self._process = subprocess.Popen(  # noqa: S603 # our own module
                 command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment

@@ -1,0 +1,24 @@
+"""The figures, in the order in which they are measured: those of one data set together, because they share its server."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.figures import inserts, latency, loop, memory, ping, restart, searches, server_cpu, upserts
+from bench.figures.base import Bench, Figure
+
+FIGURES: Final[tuple[Figure, ...]] = (
+    Figure("ping", "processor time of a ping, blocking client", "packages", ping.measure),
+    Figure("searches", "searches/s over the network, 64 connections with one query and 4 with 100", "packages", searches.measure),
+    Figure("latency", "median latency of a lone client, asyncio and blocking", "packages", latency.measure),
+    Figure("server-cpu", "server's processor time per search at 16 blocking clients", "packages", server_cpu.measure),
+    Figure("inserts", "durable inserts", "generated", inserts.measure),
+    Figure("upserts", "durable single-row upserts", "generated", upserts.measure),
+    Figure("searches", "searches/s over the network, 64 connections with one query and 4 with 100", "generated", searches.measure),
+    Figure("latency", "median latency of a lone client, asyncio and blocking", "generated", latency.measure),
+    Figure("memory", "private memory of server and hosts", "generated", memory.measure),
+    Figure("restart", "restart to the first search by the loaded index", "generated", restart.measure),
+    Figure("loop", "longest stall of the event loop", "generated", loop.measure),
+)
+
+__all__ = ["FIGURES", "Bench", "Figure"]

@@ -1,0 +1,71 @@
+"""How long the server's event loop was ever held up: a ticker in the server process, while everything happens that can hold it up."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from bench.data import CACHE, Source
+from bench.figures.base import Bench
+from bench.load import Generators, Searches, run_load
+from bench.report import Row
+from bench.stage import Stage
+from bench.ticking_server import Gap, read_gaps
+
+_TARGET_MS: Final = 20.0
+_TICK_MS: Final = 1.0
+_TRAINING_SEARCHES_S: Final = 30.0
+
+
+def measure(bench: Bench, source: Source) -> list[Row]:
+    bench.close()
+    gaps_file = CACHE / "gaps"
+    times = {}
+    with Stage(source, ("bench.ticking_server",), ("--gaps", str(gaps_file))) as stage:
+        bench.say("event loop: inserting")
+        times["insert"] = time.monotonic()
+        stage.load()
+        bench.say("event loop: training, saving and swapping under searches")
+        times["train, save, swap"] = time.monotonic()
+        _index_under_searches(stage)
+        bench.say("event loop: searching")
+        times["search"] = time.monotonic()
+        run_load([Searches(stage.address, source, 64, 1, bench.seconds), Searches(stage.address, source, 2, 100, bench.seconds)])
+        stage.server.terminate()
+        gaps = read_gaps(gaps_file)
+        gaps_file.unlink()
+    return [_row(source, name, gaps, since, until) for name, since, until in _phases(times)]
+
+
+def _index_under_searches(stage: Stage) -> None:
+    """Searches begin as soon as the index is being built: exact ones first."""
+    job = stage.begin_index()
+    with Generators([Searches(stage.address, stage.source, 4, 1, _TRAINING_SEARCHES_S)]) as generators:
+        generators.ready()
+        generators.go()
+        stage.await_index(job)
+        generators.results()
+
+
+def _phases(times: dict[str, float]) -> list[tuple[str, float, float]]:
+    names, starts = list(times), [*times.values(), float("inf")]
+    return [(name, starts[at], starts[at + 1]) for at, name in enumerate(names)]
+
+
+def _row(source: Source, phase: str, gaps: list[Gap], since: float, until: float) -> Row:
+    mine = [gap for gap in gaps if since <= gap.at < until]
+    worst = max(mine, key=lambda gap: gap.seconds, default=Gap(since, 0.0, 0.0))
+    ticks = sum(gap.seconds > _TARGET_MS / 1e3 for gap in mine)
+    return Row(
+        f"longest stall of the event loop: {phase}",
+        source.title,
+        worst.seconds * 1e3,
+        "ms",
+        _TICK_MS,
+        "the ticker",
+        worst.seconds * 1e3,
+        "ms",
+        _TARGET_MS,
+        less_is_better=True,
+        details={"of which the loop itself worked ms": worst.worked_s * 1e3, "gaps above 20 ms": ticks},
+    )
