@@ -19,6 +19,7 @@ from hippod.engine.rowblock import ColumnData, RowBlock
 from hippod.engine.schema import DataType, Field, Schema
 
 _CAPACITY_FIRST: Final = 64
+_PAGE_BYTES: Final = 4_096
 
 
 class _Cells:
@@ -189,6 +190,17 @@ class TabletColumns:
     def slots_of(self, row_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The slots of row_ids, which must exist."""
         return np.searchsorted(self.row_ids, row_ids).astype(np.int64)
+
+    def touch(self) -> None:
+        """Read every page of the published cells once."""
+        arrays: list[Any] = [self.row_ids, self.alive]
+        arrays += [self.values(name) for name in self._columns]
+        while arrays:
+            array = arrays.pop()
+            if isinstance(array, np.ndarray):
+                array.view(np.uint8)[::_PAGE_BYTES].max(initial=0)
+            else:
+                arrays += [array.offsets, array.data if isinstance(array, StringArray) else array.values]
 
     @property
     def memory_bytes(self) -> int:

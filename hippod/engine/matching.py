@@ -31,6 +31,10 @@ class Matcher:
         self._version = -1
         self._kept: dict[str, asyncio.Future[Matches]] = {}
 
+    def forget(self) -> None:
+        """Drop what is kept; who waits for an evaluation still gets it."""
+        self._kept.clear()
+
     async def matches(self, text: str, condition: Filter) -> Matches:
         """The matches at the version of the tablet that is published now, or a later one."""
         tablet = self._tablet

@@ -199,6 +199,13 @@ class Table:
             self._possible[text] = found
         return found
 
+    def forget_filters(self) -> None:
+        """Drop all that is kept of filters."""
+        self._filters.clear()
+        self._possible.clear()
+        for matcher in self.matchers.values():
+            matcher.forget()
+
     def output_fields(self, names: list[str] | None, default: tuple[Field, ...]) -> tuple[Field, ...]:
         if names is None:
             return default

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,12 @@ from hippod.engine.arrays import Column, Values, take_values
 from hippod.engine.columns import TabletColumns
 from hippod.engine.index.vector_index import VectorIndex
 from hippod.engine.index.vectors import VectorFile
+from hippod.engine.operations.maintenance import FieldStatistics
 from hippod.engine.rowblock import ColumnData, RowBlock
 from hippod.engine.schema import Field, Schema
+
+_FLOATS_PER_PAGE: Final = 1_024
+_TOUCHED_AT_ONCE: Final = 1 << 24
 
 
 class VectorRows:
@@ -57,7 +62,8 @@ class Staged:
 
 
 class Tablet:
-    """Owned by its table. `version` grows with every publish: caches of masks are good for one version."""
+    """Owned by its table. `version` grows with every publish: caches of masks are good for one version. `statistics` of fields, by
+    number, with the version that they are of."""
 
     def __init__(self, schema: Schema, number: int, vectors_path: Path) -> None:
         self.number = number
@@ -70,6 +76,7 @@ class Tablet:
             for f in schema.vector_fields
         }
         self.indexes: dict[str, VectorIndex] = {}
+        self.statistics: dict[int, tuple[int, FieldStatistics]] = {}
         self._key = schema.primary_key
 
     def key_values(self) -> Values:
@@ -128,6 +135,14 @@ class Tablet:
             data = self.cells(field, slots)
             out.append(Column(field.name, data.values, data.valid))
         return out
+
+    def touch(self) -> None:
+        """Read every page of the vectors and columns once; for the search pool."""
+        for rows in self.rows.values():
+            vectors = rows.vectors.view(self.columns.count).reshape(-1)
+            for start in range(0, len(vectors), _TOUCHED_AT_ONCE):
+                vectors[start : start + _TOUCHED_AT_ONCE : _FLOATS_PER_PAGE].sum()
+        self.columns.touch()
 
     def close(self) -> None:
         """Give back the vector files; the indexes are closed by the table."""

@@ -6,7 +6,20 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hippod.engine import operations as ops
-from hippod.engine.handlers import aliases, copies, databases, distances, indexes, jobs, partitions, queries, rows, status, tables
+from hippod.engine.handlers import (
+    aliases,
+    copies,
+    databases,
+    distances,
+    indexes,
+    jobs,
+    maintenance,
+    partitions,
+    queries,
+    rows,
+    status,
+    tables,
+)
 
 HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any]]] = {
     ops.CreateDatabase: databases.create_database,
@@ -51,5 +64,10 @@ HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any
     ops.GetJob: jobs.get_job,
     ops.ListJobs: jobs.list_jobs,
     ops.CancelJob: jobs.cancel_job,
+    ops.AnalyzeTable: maintenance.analyze_table,
+    ops.GetStatistics: maintenance.get_statistics,
+    ops.WarmUpTable: maintenance.warm_up_table,
+    ops.CompactTable: maintenance.compact_table,
+    ops.DropCaches: maintenance.drop_caches,
     ops.GetStatus: status.get_status,
 }

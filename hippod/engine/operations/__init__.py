@@ -20,6 +20,16 @@ from hippod.engine.operations.indexes import (
     ReleaseIndex,
 )
 from hippod.engine.operations.jobs import CancelJob, GetJob, JobInfo, JobList, JobStatus, ListJobs
+from hippod.engine.operations.maintenance import (
+    AnalyzeTable,
+    CompactTable,
+    DropCaches,
+    FieldStatistics,
+    GetStatistics,
+    TableStatistics,
+    TabletStatistics,
+    WarmUpTable,
+)
 from hippod.engine.operations.multi_search import MultiSearch, MultiSearchResult
 from hippod.engine.operations.partitions import (
     AddPartitions,
@@ -95,6 +105,11 @@ AnyOperation = (
     | GetJob
     | ListJobs
     | CancelJob
+    | AnalyzeTable
+    | GetStatistics
+    | WarmUpTable
+    | CompactTable
+    | DropCaches
     | GetStatus
 )
 
@@ -105,10 +120,12 @@ __all__ = [
     "AddPartitions",
     "AliasInfo",
     "AliasList",
+    "AnalyzeTable",
     "AnyOperation",
     "CancelJob",
     "ChangeAliases",
     "CloseTables",
+    "CompactTable",
     "CopyByQuery",
     "Count",
     "CountResult",
@@ -125,13 +142,16 @@ __all__ = [
     "DistanceResult",
     "Done",
     "DropAlias",
+    "DropCaches",
     "DropDatabase",
     "DropIndex",
     "DropPartitions",
     "DropTable",
+    "FieldStatistics",
     "Get",
     "GetJob",
     "GetResult",
+    "GetStatistics",
     "GetStatus",
     "GivenVectors",
     "IndexInfo",
@@ -177,10 +197,13 @@ __all__ = [
     "TableInfo",
     "TableInfos",
     "TableList",
+    "TableStatistics",
+    "TabletStatistics",
     "TrashList",
     "TrashedTable",
     "Update",
     "Upsert",
+    "WarmUpTable",
     "WriteMode",
     "WriteResult",
 ]

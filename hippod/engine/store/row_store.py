@@ -123,6 +123,26 @@ class RowStore:
             self._find_blocks()
             raise
 
+    def compact(self, table: int, tablet: int) -> int:
+        """Rewrite blocks of a tablet that have dead rows, as many as one transaction should; how many dead rows went, 0 if none is left.
+
+        Raises as `apply`.
+        """
+        blocks = self._blocks.tablet(table, tablet)
+        chosen = [first for first in blocks.firsts if blocks.counts[first].dead][:_REWRITES_MAX]
+        if not chosen:
+            return 0
+        gone = sum(blocks.counts[first].dead for first in chosen)
+        try:
+            with _disk_errors(self._environment.path()), self._environment.begin(write=True) as transaction:
+                for first in chosen:
+                    if first in blocks.counts and blocks.counts[first].dead:
+                        self._rewrite(transaction, table, tablet, blocks, blocks.merge_around(first))
+        except BaseException:
+            self._find_blocks()
+            raise
+        return gone
+
     def verify(self) -> Iterator[str]:
         """Read every byte. Yields a line for each thing that is wrong; ends without one if the store is sound."""
         try:
