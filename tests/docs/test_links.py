@@ -9,6 +9,8 @@ import pytest
 
 from tests.docs.documents import DOCUMENTS, ROOT, anchors, links, name_of, prose
 
+# What programs write: a fresh copy has none of it.
+WRITTEN = ("bench/out/", "bench/.cache")
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 
 
@@ -26,7 +28,7 @@ def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_source_files_that_a_document_names_exist(document: Path) -> None:
     for path in re.findall(r"`((?:hippod|client|tests|docs|demo|bench)/[\w/.-]*)`", prose(document)):
-        assert (ROOT / path).exists(), f"{name_of(document)} names {path}, which does not exist"
+        assert (ROOT / path).exists() or path.startswith(WRITTEN), f"{name_of(document)} names {path}, which does not exist"
 
 
 def test_the_map_has_every_folder_of_the_sources() -> None:
