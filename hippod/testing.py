@@ -77,7 +77,9 @@ class ServerProcess:
         return self._log.read_text(errors="replace")
 
     def start(self) -> None:
-        """Start and wait until it is ready. Raises ServerFailed."""
+        """Start and wait until it is ready, again after it has ended. Raises ServerFailed."""
+        if self._process is not None:
+            self._close_output()
         command = [sys.executable, "-m", *self._program, "--data-dir", str(self.data_dir), "--port", "0", *self._arguments]
         with self._log.open("a") as log:
             self._process = subprocess.Popen(  # noqa: S603 # our own module

@@ -34,7 +34,7 @@ from hippod.engine.store.row_store import RowStore
 from hippod.engine.table import Table
 from hippod.engine.trash import Trash
 from hippod.engine.writer import Writer
-from hippod.errors import ProcessExit
+from hippod.errors import DiskFailure, ProcessExit, StorageFull
 from hippod.wal.log import Log
 
 LOG_STALLED_S: Final = 5.0
@@ -85,7 +85,14 @@ class Engine:
 
     @classmethod
     async def open(cls, options: EngineOptions) -> Engine:
-        """Lock and recover the data directory. Raises ProcessExit: 65 damage, 73 in use, 74 disk failure, 77 no permission."""
+        """Lock and recover the data directory. Raises ProcessExit: 65 damage, 73 in use, 74 disk full or failing, 77 no permission."""
+        try:
+            return await cls._open(options)
+        except StorageFull as error:
+            raise DiskFailure(f"there is no space to start with: {error.message}") from error
+
+    @classmethod
+    async def _open(cls, options: EngineOptions) -> Engine:
         directory = await asyncio.to_thread(DataDirectory.open, options.data_dir, create=True)
         try:
             await asyncio.to_thread(directory.prepare)
@@ -207,7 +214,9 @@ class Engine:
                 changes.append(put_user(access.make_superuser(password)))
             return tuple(changes)
 
-        await self.change_catalog(compute)
+        # Nothing is written where nothing is new: a disk without space can still be read from.
+        if compute():
+            await self.change_catalog(compute)
 
     async def _watch_space(self) -> None:
         """Turn to read-only before the disk is full, and back when there is space again."""
