@@ -37,7 +37,7 @@ bench: .venv/ready ## Measure the figures of bench/README.md; a table, and JSON 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@$(BIN)/python -m bench $(ARGUMENTS)
 
-soak: .venv/ready ## The long crash tests: 1,000 kills and more model steps
+soak: .venv/ready ## The long tests: 1,600 kills, more model steps, an hour of made-up requests
 	@$(BIN)/python -m pytest -q -m soak --timeout 7200
 
 reference: .venv/ready ## Write docs/reference.md from the operations

@@ -115,9 +115,7 @@ class Engine:
         engine._keep(engine.trash.keep_emptying())
         await engine._first_documents(options.initial_password)
         for table in engine.tables.values():
-            for index in table.definition.indexes:
-                if index.active and not index.released:
-                    engine._load_index(table, index)
+            table.begin_missing_indexes()
         return engine
 
     def make_table(self, definition: TableDefinition) -> Table:
@@ -175,15 +173,6 @@ class Engine:
     def _catalog_changed(self, changes: Changes) -> None:
         self.catalog.apply(changes)
         self.resident.adopt(changes)
-
-    def _load_index(self, table: Table, index: IndexDefinition) -> None:
-        """Bring an active index into memory in the background; searches are exact meanwhile."""
-        definition = table.definition
-
-        async def work(job: Job) -> None:
-            await self.load_index(table, index, job)
-
-        self.jobs.start(Job("load_index", definition.database, definition.name, index.name), work)
 
     async def load_index(self, table: Table, index: IndexDefinition, job: Job) -> None:
         await self.for_each_tablet(table.open_index(index), job, lambda live, progress: live.load(progress))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
 import socket
-from collections.abc import AsyncIterator
+import struct
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,10 @@ from hippod.testing import ServerProcess
 from hippod_client import Client, DataType, Field, calls
 from hippod_client import client as asynchronous
 from hippod_client import sync as blocking
-from hippod_client.errors import AuthenticationFailed, ClientTimeout, ConnectionLost, ProtocolError, RetryLater
+from hippod_client.errors import AuthenticationFailed, ClientTimeout, ConnectionLost, HippodError, ProtocolError, RetryLater
+from hippod_client.sync import Client as SyncClient
+from hippod_client.wire.bodies import encode_body
+from hippod_client.wire.frames import Kind, encode_frame
 from tests.client.both import connected, new_client
 from tests.client.proxy import Fate, Proxy
 
@@ -178,3 +183,51 @@ async def test_what_is_no_hippod_server_is_recognized(kind: str, answer: bytes) 
         with pytest.raises((ProtocolError, ConnectionLost)):
             await client.connect()
         await client.close()
+
+
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    """In a moment the main thread is interrupted, as by Ctrl-C."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.timeout(method="thread")
+def test_an_interrupted_call_of_the_blocking_client_leaves_no_answer_for_the_next(proxy: Proxy, alarm: None) -> None:
+    with SyncClient(proxy.host, proxy.port) as client:
+        proxy.fates.append(Fate.LOST)
+        with pytest.raises(KeyboardInterrupt):
+            client.status()
+        assert "default" in client.list_databases()
+        assert proxy.connections == 2
+
+
+async def test_a_server_that_does_not_read_holds_up_no_call_for_longer_than_it_may(kind: str) -> None:
+    """It greets and then takes nothing more: what was sent in part is unknown, what was not sent is not."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        welcome = {"version": 1, "server": "x", "server_id": "0" * 32, "limits": {}}
+        for answer, body in ((Kind.WELCOME, welcome), (Kind.LOGGED_IN, {})):
+            (length,) = struct.unpack("<I", await reader.readexactly(4))
+            await reader.readexactly(length)
+            writer.write(b"".join(encode_frame(answer, 0, encode_body(body))))
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # the transport of a stream can
+        served.append(writer)
+
+    served: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        async with connected(kind, *server.sockets[0].getsockname()[:2], timeout=10) as client:
+            large = {"id": np.arange(2), "v": np.ones((2, 1 << 20), np.float32)}
+            calls = [asyncio.ensure_future(client.insert("t", large, timeout=0.5)) for _ in range(4)]
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} <= {ClientTimeout, ConnectionLost}
+            assert any(outcome.outcome_unknown for outcome in outcomes if isinstance(outcome, HippodError))
+        for writer in served:
+            writer.transport.abort()

@@ -75,12 +75,15 @@ def rows_of(client: Client, number: int) -> dict[int, int]:
     return dict(zip(found.column("id").tolist(), found.column("version").tolist(), strict=True))
 
 
-def kill_many_times(tmp_path: Path, kills: int, seed: int) -> None:
+def kill_many_times(tmp_path: Path, kills: int, seed: int, *, tablets: int = 1, index_type: str = "FLAT", longest_s: float = 0.15) -> None:
+    """The server is killed 10 ms to `longest_s` after each start. An `index_type` other than FLAT is trained in a process of its own,
+    over and over, as rows come and go."""
     print(f"seed {seed}")
     choose = random.Random(seed)
     histories = [History() for _ in range(CLIENTS)]
     versions = [seed * 1_000_000 + i for i in range(CLIENTS)]
-    server = ServerProcess(tmp_path / "data", environment={"HIPPOD_ENGINE_CHECKPOINT_INTERVAL_S": "0.05"})
+    environment = {"HIPPOD_ENGINE_CHECKPOINT_INTERVAL_S": "0.05", "HIPPOD_INDEX_TRAIN_ROWS_MIN": "20"}
+    server = ServerProcess(tmp_path / "data", environment=environment)
     with server:
         with Client(server.host, server.port) as client:
             client.create_table(
@@ -90,16 +93,17 @@ def kill_many_times(tmp_path: Path, kills: int, seed: int) -> None:
                     Field("version", DataType.INT64),
                     Field("v", DataType.FLOAT_VECTOR, dimension=DIMENSION),
                 ],
+                tablets=tablets,
             )
-            client.create_index("t", "flat", "v", type="FLAT")
-            client.activate_index("t", "flat")
+            client.create_index("t", "ix", "v", type=index_type)
+            client.activate_index("t", "ix")
         for _ in range(kills):
             stop = threading.Event()
             arguments = [(server, number, histories[number], versions, stop) for number in range(CLIENTS)]
             writers = [threading.Thread(target=write_until_killed, args=each) for each in arguments]
             for writer in writers:
                 writer.start()
-            time.sleep(choose.uniform(0.01, 0.15))
+            time.sleep(choose.uniform(0.01, longest_s))
             server.kill()
             stop.set()
             for writer in writers:
@@ -112,7 +116,7 @@ def kill_many_times(tmp_path: Path, kills: int, seed: int) -> None:
                 present = {key: version for history in histories for key, version in history.sure.items()}
                 if present:
                     wanted = choose.choice(sorted(present.values()))
-                    (nearest,) = client.search("t", vector(wanted), 1).ids.tolist()
+                    (nearest,) = client.search("t", vector(wanted), 1, params={"nprobe": 1_000, "reorder": 1_000}).ids.tolist()
                     assert present[nearest] == wanted
         assert sum(len(history.sure) for history in histories) > 0
         assert server.terminate() == 0
@@ -121,6 +125,16 @@ def kill_many_times(tmp_path: Path, kills: int, seed: int) -> None:
 @pytest.mark.timeout(280)
 def test_fifty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     kill_many_times(tmp_path, kills=50, seed=random.randrange(1_000_000))
+
+
+def test_kills_while_trained_indexes_of_several_tablets_come_and_go_lose_nothing(tmp_path: Path) -> None:
+    kill_many_times(tmp_path, kills=5, seed=random.randrange(1_000_000), tablets=3, index_type="IVF_FLAT", longest_s=1.0)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("index_type", ["IVF_FLAT", "HNSW"])
+def test_hundreds_of_kills_with_trained_indexes_lose_nothing(tmp_path: Path, index_type: str) -> None:
+    kill_many_times(tmp_path, kills=300, seed=random.randrange(1_000_000), tablets=3, index_type=index_type, longest_s=1.0)
 
 
 @pytest.mark.soak

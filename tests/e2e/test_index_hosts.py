@@ -33,14 +33,13 @@ def insert(client: Client, first: int, count: int) -> None:
     client.insert("t", {"id": np.arange(first, first + count), "v": vectors(first, count)}).raise_for_failures()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ServerProcess]:
+@pytest.fixture(params=[1, 3], ids=["one tablet", "three tablets"])
+def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     """A table of 6,000 rows with an index that is not active yet."""
+    fields = [Field("id", DataType.INT64, primary_key=True), Field("v", DataType.FLOAT_VECTOR, dimension=DIMENSION)]
     with ServerProcess(tmp_path / "data", environment={"HIPPOD_INDEX_TRAIN_ROWS_MIN": "1000"}) as made:
         with Client(made.host, made.port) as client:
-            client.create_table(
-                "t", [Field("id", DataType.INT64, primary_key=True), Field("v", DataType.FLOAT_VECTOR, dimension=DIMENSION)]
-            )
+            client.create_table("t", fields, tablets=request.param)
             for first in range(0, 6_000, 1_000):
                 insert(client, first, 1_000)
             client.create_index("t", "ix", "v", params={"nlist": LEAVES})
@@ -112,42 +111,100 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def test_a_table_is_searched_and_written_while_its_index_trains(server: ServerProcess) -> None:
     load = Load(server)
-    with Client(server.host, server.port) as client, load.running():
-        stages = set()
-        job = client.activate_index("t", "ix", progress=lambda seen: stages.add(seen.stage))
-        assert job.status == "succeeded"
-        assert len(stages) > 1
-        client.rebuild_index("t", "ix")
-        searched = load.searches
-        wait_until(lambda: load.searches > searched + 50)
-        (index,) = client.list_indexes("t")
-        assert (index.state, index.engine.startswith("exact")) == ("active", False)
+    with Client(server.host, server.port) as client:
+        job = client.activate_index("t", "ix", wait=False)
+        load.expect(client, 17)
+        with load.running():
+            wait_until(lambda: client.get_job(job.id).has_ended)
+            assert client.get_job(job.id).status == "succeeded"
+            client.rebuild_index("t", "ix")
+            searched = load.searches
+            wait_until(lambda: load.searches > searched + 50)
+            (index,) = client.list_indexes("t")
+            assert (index.state, index.engine.startswith("exact")) == ("active", False)
+
+
+def test_an_index_that_is_being_built_is_not_built_a_second_time_at_once(server: ServerProcess) -> None:
+    with Client(server.host, server.port) as client:
+        first, second = (client.activate_index("t", "ix", wait=False) for _ in range(2))
+        wait_until(lambda: client.get_job(first.id).has_ended and client.get_job(second.id).has_ended)
+        assert client.get_job(first.id).status == "succeeded"
+        assert (client.get_job(second.id).status, "already" in (client.get_job(second.id).error or "")) == ("failed", True)
+        Load(server).expect(client, 17)
 
 
 def kill_host_and_wait(server: ServerProcess, client: Client, load: Load) -> None:
     """Until another host serves the index, and searches and writes have gone on."""
-    (host,) = psutil.Process(server.pid).children()
+    hosts = psutil.Process(server.pid).children()
+    host = hosts[0]
     searched, written = load.searches, load.last_key
     host.kill()
 
     def is_back() -> bool:
         (index,) = client.list_indexes("t")
         others = [child for child in psutil.Process(server.pid).children() if child.pid != host.pid]
-        return len(others) == 1 and not index.engine.startswith("exact")
+        return len(others) == len(hosts) and not index.engine.startswith("exact")
 
     wait_until(is_back)
     wait_until(lambda: load.searches > searched + 20 and load.last_key > written)
 
 
-def test_a_host_that_is_killed_under_load_costs_no_answer_and_is_back_by_itself(server: ServerProcess) -> None:
+def kill_many_hosts(server: ServerProcess, kills: int) -> None:
     load = Load(server)
     with Client(server.host, server.port) as client:
         client.activate_index("t", "ix")
         with load.running():
-            for _ in range(3):
+            for _ in range(kills):
                 kill_host_and_wait(server, client, load)
         assert "died; searches are exact until it is back" in server.log
         server.kill()
         server.start()
     with Client(server.host, server.port) as client:
         assert client.count("t") == load.last_key
+
+
+def test_a_host_that_is_killed_under_load_costs_no_answer_and_is_back_by_itself(server: ServerProcess) -> None:
+    kill_many_hosts(server, 3)
+
+
+@pytest.mark.soak
+def test_a_hundred_hosts_that_are_killed_cost_no_answer(server: ServerProcess) -> None:
+    kill_many_hosts(server, 100)
+
+
+def is_trained(client: Client) -> bool:
+    return not client.list_indexes("t")[0].engine.startswith("exact")
+
+
+def test_a_server_that_is_killed_while_an_index_trains_starts_with_all_rows_and_trains_again(server: ServerProcess) -> None:
+    with Client(server.host, server.port) as client:
+        client.activate_index("t", "ix", wait=False)
+        wait_until(lambda: bool(psutil.Process(server.pid).children()))
+    server.kill()
+    server.start()
+    with Client(server.host, server.port) as client:
+        assert client.count("t") == 6_000
+        client.activate_index("t", "ix")
+        wait_until(lambda: is_trained(client))
+        Load(server).expect(client, 17)
+
+
+def test_a_saved_index_that_is_damaged_is_trained_again_while_searches_are_exact(server: ServerProcess) -> None:
+    load = Load(server)
+    with Client(server.host, server.port) as client:
+        client.activate_index("t", "ix")
+    assert server.terminate() == 0
+    files = [path for path in (server.data_dir / "index").rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    server.start()
+    with Client(server.host, server.port) as client:
+        for key in range(0, 6_000, 500):
+            load.expect(client, key)
+        wait_until(lambda: is_trained(client))
+        for key in range(0, 6_000, 500):
+            load.expect(client, key)
+    assert load.faults == []

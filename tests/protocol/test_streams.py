@@ -313,12 +313,12 @@ def test_made_up_requests_never_meet_a_defect(fuzzer: Fuzzer) -> None:
 
 @pytest.mark.soak
 def test_changed_bytes_for_long(fuzzer: Fuzzer) -> None:
-    flips_are_survived(fuzzer, 20_000)
+    flips_are_survived(fuzzer, 100_000)
 
 
 @pytest.mark.soak
 def test_made_up_requests_for_long(fuzzer: Fuzzer) -> None:
-    requests_are_survived(fuzzer, 20_000)
+    requests_are_survived(fuzzer, 50_000)
 
 
 def test_rubbish_after_the_greeting_ends_only_its_own_connection(fuzzer: Fuzzer) -> None:

@@ -92,8 +92,13 @@ async def activate_index(engine: Engine, operation: ActivateIndex, deadline: flo
         if index.active:
             await engine.load_index(table, index, job)
         else:
+            if table.state_of(index) is IndexState.BUILDING:
+                raise WrongState(f"index {index.name!r} is being built already", index=index.name)
+            tablets = table.open_index(index)
+            for live in tablets:
+                live.expect_activation()
             try:
-                await engine.for_each_tablet(table.open_index(index), job, lambda live, progress: live.activate(progress))
+                await engine.for_each_tablet(tablets, job, lambda live, progress: live.activate(progress))
             except BaseException:
                 for live in table.take_index(index.name):
                     await live.close(save=False)

@@ -50,26 +50,34 @@ class VectorIndex:
     def __init__(self, spec: IndexSpec, rows: RowSource, hosts: HostPool, directory: Path, pool: SearchPool) -> None:
         self.spec = spec
         self.state = IndexState.CREATED
+        self._is_activating = False
         self._rows = rows
         self._loop = asyncio.get_running_loop()
         delivery = Delivery(rows, self._ask_again)
         self._exact = ExactPart(rows, spec.metric, pool, hosts.options.waiting_queries_max, delivery.deliver, fail)
         self._generations = Generations(spec, rows, hosts, directory, pool, delivery.deliver, self._give_up)
 
+    def expect_activation(self) -> None:
+        """Answer exactly from now on: `activate` follows when it is this index's turn."""
+        if self.state is IndexState.CREATED:
+            self.state = IndexState.BUILDING
+
     async def activate(self, progress: Progress) -> None:
         """Build the index over the living rows. Cancelled, or failing with Internal, it leaves the index as it was."""
         if self.state is IndexState.ACTIVE:
             progress(1.0, "active")
             return
-        if self.state is IndexState.BUILDING:
+        if self._is_activating:
             raise WrongState("the index is being built already", state=self.state)
-        before, self.state = self.state, IndexState.BUILDING
+        before, self.state, self._is_activating = self.state, IndexState.BUILDING, True
         try:
             await self._generations.build(progress)
         except BaseException:
             self.state = before
             await self._generations.stop(save=False)
             raise
+        finally:
+            self._is_activating = False
         self.state = IndexState.ACTIVE
 
     def begin(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgpack
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,14 +43,26 @@ def test_rubbish_is_refused(body: bytes) -> None:
     assert decoded(body, ARRAYS) is None
 
 
-@settings(max_examples=1_000)
-@given(st.lists(st.tuples(st.integers(0, len(BODY) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, 3))
-def test_a_changed_body_is_refused_or_another_request(changes: list[tuple[int, int]], blocks: int) -> None:
-    body = bytearray(BODY)
-    for at, byte in changes:
-        body[at] = byte
-    found = decoded(bytes(body), ARRAYS[:blocks])
-    assert found is None or isinstance(found, Operation)
+def changes_are_survived(examples: int) -> None:
+    @settings(max_examples=examples)
+    @given(st.lists(st.tuples(st.integers(0, len(BODY) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, 3))
+    def check(changes: list[tuple[int, int]], blocks: int) -> None:
+        body = bytearray(BODY)
+        for at, byte in changes:
+            body[at] = byte
+        found = decoded(bytes(body), ARRAYS[:blocks])
+        assert found is None or isinstance(found, Operation)
+
+    check()
+
+
+def test_a_changed_body_is_refused_or_another_request() -> None:
+    changes_are_survived(1_000)
+
+
+@pytest.mark.soak
+def test_changed_bodies_for_long() -> None:
+    changes_are_survived(300_000)
 
 
 def test_a_body_cut_anywhere_is_refused() -> None:
