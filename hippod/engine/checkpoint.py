@@ -28,7 +28,7 @@ from hippod.engine.catalog import TableDefinition, table_number
 from hippod.engine.catalog.documents import TABLE, decode_document
 from hippod.engine.effects import CatalogEffect, Effect, RowsEffect
 from hippod.engine.options import EngineOptions
-from hippod.engine.rowblock import RowBlock, concat_blocks, select_rows, slice_block
+from hippod.engine.rowblock import RowBlock, concat_alike, select_rows, slice_block
 from hippod.engine.store.block_map import BLOCK_ROWS_MAX
 from hippod.engine.store.row_store import RowStore, StoreChanges
 from hippod.errors import HippodError, ProcessExit, RetryLater
@@ -72,7 +72,9 @@ def merge_effects(effects: Sequence[Effect]) -> StoreChanges:
                     changes.put_catalog[key] = value
                     changes.delete_catalog.discard(key)
                     if key.startswith(TABLE):
-                        changes.tablets[table_number(key)] = frozenset(decode_document(key, value, TableDefinition).tablet_numbers)
+                        definition = decode_document(key, value, TableDefinition)
+                        changes.tablets[definition.number] = frozenset(definition.tablet_numbers)
+                        changes.fields[definition.number] = definition.field_numbers
                 else:
                     changes.put_catalog.pop(key, None)
                     changes.delete_catalog.add(key)
@@ -109,7 +111,8 @@ def _regroup(blocks: Sequence[RowBlock], dead: npt.NDArray[np.int64] | None) -> 
 
     def join() -> None:
         if small:
-            cut(concat_blocks(small))
+            for joined in concat_alike(small):
+                cut(joined)
             small.clear()
 
     def cut(block: RowBlock) -> None:

@@ -7,16 +7,18 @@ that is not published is overwritten by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import Column, ListArray, StringArray, Values, take_values
+from hippod.engine.arrays import ListArray, StringArray, Values
 from hippod.engine.normalize import filled_column
 from hippod.engine.rowblock import ColumnData, RowBlock
 from hippod.engine.schema import DataType, Field, Schema
+from hippod.errors import FieldNotFound
 
 _CAPACITY_FIRST: Final = 64
 _PAGE_BYTES: Final = 4_096
@@ -99,7 +101,7 @@ class _Lists:
         return self._offsets.memory_bytes + self._elements.memory_bytes
 
 
-class _FieldColumn:
+class FieldColumn:
     """The cells of one field; the validity array exists only once there was a null."""
 
     def __init__(self, field: Field) -> None:
@@ -125,18 +127,41 @@ class _FieldColumn:
             self.valid.write(start, np.ones(count, np.bool_) if data.valid is None else data.valid)
 
 
+def dropped_meanwhile(field: Field) -> FieldNotFound:
+    """For a read that began before the field was dropped."""
+    return FieldNotFound(f"field {field.name!r} was dropped meanwhile", field=field.name)
+
+
 def no_cells(field: Field) -> Values:
     """No cells, in the form in which the column of a scalar field keeps them."""
-    return _FieldColumn(field).values.view(0)
+    return FieldColumn(field).values.view(0)
+
+
+class ColumnsView:
+    """The columns of one moment by the names that they had: what a filter, which was compiled for these names, reads."""
+
+    def __init__(self, columns: Mapping[str, FieldColumn], count: int) -> None:
+        self._columns = columns
+        self._count = count
+
+    def values(self, name: str) -> Values:
+        """All cells of a field, dead rows too."""
+        return self._columns[name].values.view(self._count)
+
+    def valid(self, name: str) -> npt.NDArray[np.bool_] | None:
+        """Which cells are not null; None if none ever was."""
+        mask = self._columns[name].valid
+        return None if mask is None else mask.array[: self._count]
 
 
 class TabletColumns:
-    """Owned by a tablet. `append` in the writer thread, `publish` and `kill` on the event loop, reading anywhere."""
+    """Owned by a tablet. `append` in the writer thread, `publish`, `kill` and `adopt` on the event loop, reading anywhere."""
 
     def __init__(self, schema: Schema) -> None:
         self.count = 0
         self.live_count = 0
-        self._columns = {f.name: _FieldColumn(f) for f in schema.scalar_fields}
+        self._columns = {f.number: FieldColumn(f) for f in schema.scalar_fields}
+        self._named = {c.field.name: c for c in self._columns.values()}
         self._row_ids = _Cells(np.int64)
         self._alive = _Cells(np.bool_)
 
@@ -148,6 +173,26 @@ class TabletColumns:
         for column in self._columns.values():
             data = block.columns.get(column.field.number)
             column.write(self.count, filled_column(column.field, rows) if data is None else data, rows)
+
+    def new_columns(self, schema: Schema) -> dict[int, FieldColumn]:
+        """The columns of fields that only `schema` has, filled for the published rows; nothing changes here."""
+        return {f.number: self._filled(f) for f in schema.scalar_fields if f.number not in self._columns}
+
+    def _filled(self, field: Field) -> FieldColumn:
+        column = FieldColumn(field)
+        if self.count:
+            # A required field is added only where no row lives: what the dead get is never seen.
+            filled = field if field.default is not None else msgspec.structs.replace(field, nullable=True)
+            column.write(0, filled_column(filled, self.count), self.count)
+        return column
+
+    def adopt(self, schema: Schema, added: Mapping[int, FieldColumn]) -> None:
+        """Have the fields of `schema` from now on; `added` are the columns that `new_columns` made for it."""
+        columns = {f.number: self._columns.get(f.number) or added[f.number] for f in schema.scalar_fields}
+        for field in schema.scalar_fields:
+            columns[field.number].field = field
+        # New dicts: whoever holds the old ones goes on with the fields of one time.
+        self._columns, self._named = columns, {c.field.name: c for c in columns.values()}
 
     def publish(self, count: int) -> None:
         """Let the first `count` rows be seen; those that were not before are alive."""
@@ -170,22 +215,24 @@ class TabletColumns:
         """bool (count,); changes in place when rows die."""
         return self._alive.array[: self.count]
 
-    def values(self, name: str) -> Values:
-        """All published cells of a field, dead rows too."""
-        return self._columns[name].values.view(self.count)
+    def view(self) -> ColumnsView:
+        """The published cells as they are named now."""
+        return ColumnsView(self._named, self.count)
 
-    def valid(self, name: str) -> npt.NDArray[np.bool_] | None:
-        """Which cells are not null; None if none ever was."""
-        mask = self._columns[name].valid
+    def values(self, field: Field) -> Values:
+        """All published cells of a field, dead rows too. Raises FieldNotFound if it was dropped meanwhile."""
+        return self._of(field).values.view(self.count)
+
+    def valid(self, field: Field) -> npt.NDArray[np.bool_] | None:
+        """Which cells are not null; None if none ever was. Raises as `values`."""
+        mask = self._of(field).valid
         return None if mask is None else mask.array[: self.count]
 
-    def take(self, names: Iterable[str], slots: npt.NDArray[np.int64]) -> list[Column]:
-        """The cells of some fields at `slots`, copied."""
-        out = []
-        for name in names:
-            valid = self.valid(name)
-            out.append(Column(name, take_values(self.values(name), slots), None if valid is None else valid[slots]))
-        return out
+    def _of(self, field: Field) -> FieldColumn:
+        column = self._columns.get(field.number)
+        if column is None:
+            raise dropped_meanwhile(field)
+        return column
 
     def slots_of(self, row_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The slots of row_ids, which must exist."""
@@ -194,7 +241,7 @@ class TabletColumns:
     def touch(self) -> None:
         """Read every page of the published cells once."""
         arrays: list[Any] = [self.row_ids, self.alive]
-        arrays += [self.values(name) for name in self._columns]
+        arrays += [column.values.view(self.count) for column in self._columns.values()]
         while arrays:
             array = arrays.pop()
             if isinstance(array, np.ndarray):

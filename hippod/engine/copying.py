@@ -117,7 +117,7 @@ def _cell_bytes(tablet: Tablet, field: Field, slots: Slots) -> npt.NDArray[np.in
     """int64 (n,): about how many bytes each cell has."""
     if field.is_vector:
         return np.full(len(slots), 4 * (field.dimension or 0), np.int64)
-    return _bytes_at(tablet.columns.values(field.name), slots, slots + 1)
+    return _bytes_at(tablet.columns.values(field), slots, slots + 1)
 
 
 def _bytes_at(values: Values, starts: Slots, stops: Slots) -> npt.NDArray[np.int64]:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from hippod.engine.columns import ColumnsView
 from hippod.engine.expr import Filter
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.tablet import Tablet
@@ -44,7 +45,7 @@ class Matcher:
         kept = self._kept.get(text)
         if kept is None or kept.cancelled():
             # Cells that are published never change, but rows die: the evaluation gets its own copy of who lives.
-            kept = self._pool.run(_evaluate, condition, tablet, tablet.columns.count, tablet.columns.alive.copy())
+            kept = self._pool.run(_evaluate, condition, tablet.columns.view(), tablet.columns.alive.copy())
             if len(self._kept) >= MASKS_PER_TABLET:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[text] = kept
@@ -52,8 +53,8 @@ class Matcher:
         return await asyncio.shield(kept)
 
 
-def _evaluate(condition: Filter, tablet: Tablet, count: int, alive: npt.NDArray[np.bool_]) -> Matches:
-    mask = condition.mask(tablet.columns, count) & alive
+def _evaluate(condition: Filter, columns: ColumnsView, alive: npt.NDArray[np.bool_]) -> Matches:
+    mask = condition.mask(columns, len(alive)) & alive
     return Matches(np.flatnonzero(mask), mask)
 
 

@@ -18,7 +18,7 @@ from hippod.engine.checkpoint import OverlayEntry, apply_entries
 from hippod.engine.directory import DataDirectory
 from hippod.engine.effects import CatalogEffect, Effect, RowsEffect, decode_effect
 from hippod.engine.options import EngineOptions
-from hippod.engine.rowblock import RowBlock, concat_blocks, select_rows
+from hippod.engine.rowblock import RowBlock, concat_alike, select_rows
 from hippod.engine.store.row_store import RowStore
 from hippod.engine.table import Table
 from hippod.errors import DamagedData
@@ -45,6 +45,7 @@ def recover(directory: DataDirectory, options: EngineOptions, make_table: Callab
     store = RowStore.open(directory.lmdb, options.map_bytes, directory.database_id)
     catalog = Catalog()
     catalog.load(store.load_catalog())
+    store.know_fields({number: definition.field_numbers for number, definition in catalog.by_number.items()})
     tables = {
         number: restore_table(store, make_table(definition))
         for number, definition in catalog.by_number.items()
@@ -90,10 +91,9 @@ def _stored_rows(store: RowStore, table: int, tablet: int) -> Iterator[RowBlock]
         joined.append(living)
         rows += len(living.row_ids)
         if rows >= _RESTORE_ROWS:
-            yield concat_blocks(joined)
+            yield from concat_alike(joined)
             joined, rows = [], 0
-    if rows:
-        yield concat_blocks(joined)
+    yield from concat_alike(joined)
 
 
 class _Replay:

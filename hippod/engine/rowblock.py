@@ -18,8 +18,9 @@ A decoded block views the bytes that it was decoded from.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
@@ -216,6 +217,11 @@ def select_rows(block: RowBlock, mask: npt.NDArray[np.bool_]) -> RowBlock:
 
 def _map(column: ColumnData, change: Any, rows: Any) -> ColumnData:
     return ColumnData(change(column.values), None if column.valid is None else column.valid[rows])
+
+
+def concat_alike(blocks: Iterable[RowBlock]) -> list[RowBlock]:
+    """The same rows, neighbours with the same columns joined: fields may have come and gone between them."""
+    return [concat_blocks(list(alike)) for _, alike in groupby(blocks, lambda block: block.columns.keys())]
 
 
 def concat_blocks(blocks: Sequence[RowBlock]) -> RowBlock:

@@ -145,19 +145,25 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def check_schema(schema: Schema) -> Schema:
     """Return the schema with numbered fields, or raise Rejected with the field and the rule it breaks."""
-    if not 1 <= len(schema.fields) <= FIELDS_MAX:
-        raise LimitExceeded(f"a table has 1 to {FIELDS_MAX} fields, not {len(schema.fields)}", limit=FIELDS_MAX)
+    fields = check_fields(schema.fields)
+    return Schema(fields=tuple(msgspec.structs.replace(f, number=i + 1) for i, f in enumerate(fields)), auto_id=schema.auto_id)
+
+
+def check_fields(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """Return the fields of a table as they are, or raise Rejected with the field and the rule it breaks."""
+    if not 1 <= len(fields) <= FIELDS_MAX:
+        raise LimitExceeded(f"a table has 1 to {FIELDS_MAX} fields, not {len(fields)}", limit=FIELDS_MAX)
     seen: set[str] = set()
-    for field in schema.fields:
+    for field in fields:
         check_name("field", field.name)
         if field.name in seen:
             raise Rejected(f"field {field.name!r} is declared twice", field=field.name)
         seen.add(field.name)
         _check_field(field)
-    keys = [f for f in schema.fields if f.primary_key]
+    keys = [f for f in fields if f.primary_key]
     if len(keys) != 1:
         raise Rejected(f"a table has exactly one primary key field, not {len(keys)}: set primary_key on one int or string field")
-    return Schema(fields=tuple(msgspec.structs.replace(f, number=i + 1) for i, f in enumerate(schema.fields)), auto_id=schema.auto_id)
+    return fields
 
 
 def _check_field(field: Field) -> None:

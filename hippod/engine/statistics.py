@@ -20,9 +20,9 @@ def field_statistics(tablet: Tablet, field: Field, count: int, alive: npt.NDArra
     slots = np.flatnonzero(alive)
     if field.is_vector:
         return FieldStatistics(field.name, len(slots), _distinct_vectors(tablet, field, count, slots), 0.0, 0.0)
-    valid = tablet.columns.valid(field.name)
+    valid = tablet.columns.valid(field)
     kept = slots if valid is None else slots[valid[slots]]
-    values = take_values(tablet.columns.values(field.name), kept)
+    values = take_values(tablet.columns.values(field), kept)
     nulls = (len(slots) - len(kept)) / len(slots) if len(slots) else 0.0
     ranks, distinct = _ranks(values)
     return FieldStatistics(field.name, len(kept), distinct, round(nulls, 6), _correlation(ranks))
@@ -52,7 +52,7 @@ def _correlation(ranks: npt.NDArray[np.int64] | None) -> float:
 
 def _distinct_vectors(tablet: Tablet, field: Field, count: int, slots: npt.NDArray[np.int64]) -> int:
     """Counted by a hash of 64 bits: at a million vectors one chance in ten million that two differing ones count as one."""
-    vectors = tablet.rows[field.number].vectors.view(count)
+    vectors = tablet.vectors(field).view(count)
     step = max(1, _VECTOR_BYTES_AT_ONCE // max(1, vectors.shape[1] * vectors.itemsize))
     seen: set[int] = set()
     for start in range(0, len(slots), step):

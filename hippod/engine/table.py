@@ -17,6 +17,7 @@ import numpy as np
 from hippod.engine.addresses import Addresses, addresses_in, gather_cells, split_by_tablet, tablets_of
 from hippod.engine.arrays import Values, take_values
 from hippod.engine.catalog import IndexDefinition, TableDefinition
+from hippod.engine.columns import FieldColumn
 from hippod.engine.effects import RowsEffect
 from hippod.engine.expr import Filter, compile_filter
 from hippod.engine.index.hosts import HostPool
@@ -71,6 +72,7 @@ class Table:
         self._filters: dict[str, Filter] = {}
         self._possible: dict[str, list[Tablet]] = {}
         self._keys_kept: KeyIndex | None = None
+        self._columns_kept: dict[int, dict[int, FieldColumn]] | None = None
         self.last_generated_key = 0
         self.retired: Callable[[], HippodError] | None = None
 
@@ -81,6 +83,8 @@ class Table:
         changed, so that whoever holds them sees the tablets of one time.
         """
         before, self.definition = self.definition, definition
+        if definition.schema != before.schema:
+            self._adopt_schema(definition.schema)
         if definition.partitioning == before.partitioning:
             return []
         numbers = definition.tablet_numbers
@@ -94,6 +98,23 @@ class Table:
         self.router = Router(definition)
         self._possible = {}
         return gone
+
+    def prepare_schema(self, schema: Schema) -> None:
+        """Fill the columns of new fields, in the writer thread; `adopt` takes them when the fields are published."""
+        self._columns_kept = self._new_columns(schema)
+
+    def _new_columns(self, schema: Schema) -> dict[int, dict[int, FieldColumn]]:
+        return {number: tablet.columns.new_columns(schema) for number, tablet in self.tablets.items()}
+
+    def _adopt_schema(self, schema: Schema) -> None:
+        added = self._new_columns(schema) if self._columns_kept is None else self._columns_kept
+        self._columns_kept = None
+        self.schema = schema
+        for number, tablet in self.tablets.items():
+            tablet.adopt(schema, added[number])
+        self.matchers = {number: Matcher(tablet, self._pool) for number, tablet in self.tablets.items()}
+        self.router = Router(self.definition)
+        self._filters, self._possible = {}, {}
 
     def prepare_drop(self, numbers: frozenset[int]) -> None:
         """Make the key index without some tablets, in the writer thread; `adopt` takes it when the drop is published."""

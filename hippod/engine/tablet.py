@@ -8,7 +8,7 @@ Everything here can be rebuilt from the store and the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hippod.engine.arrays import Column, Values, take_values
-from hippod.engine.columns import TabletColumns
+from hippod.engine.columns import FieldColumn, TabletColumns, dropped_meanwhile
 from hippod.engine.index.vector_index import VectorIndex
 from hippod.engine.index.vectors import VectorFile
 from hippod.engine.operations.maintenance import FieldStatistics
@@ -67,7 +67,6 @@ class Tablet:
 
     def __init__(self, schema: Schema, number: int, vectors_path: Path) -> None:
         self.number = number
-        self.schema = schema
         self.columns = TabletColumns(schema)
         self.next_row_id = 1
         self.version = 0
@@ -81,7 +80,18 @@ class Tablet:
 
     def key_values(self) -> Values:
         """The primary key column of all published rows, dead ones too."""
-        return self.columns.values(self._key.name)
+        return self.columns.values(self._key)
+
+    def adopt(self, schema: Schema, added: Mapping[int, FieldColumn]) -> None:
+        """Have the fields of `schema` from now on, with `added` from `TabletColumns.new_columns`; event loop only, while nobody writes."""
+        self._key = schema.primary_key
+        self.columns.adopt(schema, added)
+        self.version += 1
+        self.statistics.clear()
+        kept = {field.number for field in schema.vector_fields}
+        before, self.rows = self.rows, {number: rows for number, rows in self.rows.items() if number in kept}
+        for number in before.keys() - kept:
+            before[number].vectors.close()
 
     def stage(self, block: RowBlock | None, dead: npt.NDArray[np.int64]) -> Staged:
         """Copy a block behind the published rows. `dead` are row_ids. Raises StorageFull, with nothing changed that a reader sees."""
@@ -121,12 +131,19 @@ class Tablet:
             self.columns.publish(self.columns.count + len(block.row_ids))
             self.next_row_id = int(block.row_ids[-1]) + 1
 
+    def vectors(self, field: Field) -> VectorFile:
+        """The vectors of a field. Raises FieldNotFound if it was dropped meanwhile."""
+        rows = self.rows.get(field.number)
+        if rows is None:
+            raise dropped_meanwhile(field)
+        return rows.vectors
+
     def cells(self, field: Field, slots: npt.NDArray[np.int64]) -> ColumnData:
-        """Cells of any field, vectors too, copied."""
+        """Cells of any field, vectors too, copied. Raises FieldNotFound if it was dropped meanwhile."""
         if field.is_vector:
-            return ColumnData(self.rows[field.number].vectors.view(self.columns.count)[slots], None)
-        valid = self.columns.valid(field.name)
-        return ColumnData(take_values(self.columns.values(field.name), slots), None if valid is None else valid[slots])
+            return ColumnData(self.vectors(field).view(self.columns.count)[slots], None)
+        valid = self.columns.valid(field)
+        return ColumnData(take_values(self.columns.values(field), slots), None if valid is None else valid[slots])
 
     def take(self, fields: Iterable[Field], slots: npt.NDArray[np.int64]) -> list[Column]:
         """The cells of `fields` at `slots`, as the columns of an answer."""

@@ -22,6 +22,7 @@ import hippod_client.sync
 import hippod_client.wire
 from hippod import errors
 from hippod.config import PASSWORD, load_config
+from hippod.engine.catalog.settings import SETTINGS
 from hippod.engine.expr.lexer import KEYWORDS
 from hippod.engine.operations import IndexType, Metric, StatusInfo
 from hippod.engine.schema import DataType
@@ -97,6 +98,12 @@ def test_every_limit_is_written_with_its_value(name: str, value: int) -> None:
     rows = [row for document in sorted(DOCS.glob("*.md")) for row in table_rows(document)]
     documented = any(name in row and f"{value:,}" in row for row in rows)
     assert documented, f"no table in docs/ has a row with `{name}` and {value:,}: docs/protocol.md, Limits, is the place"
+
+
+def test_every_setting_of_a_table_has_its_default() -> None:
+    rows = {row[0]: row[3] for row in table_rows(DOCS / "tables.md") if len(row) == 5}
+    shown = {name: "" if setting.default is None else str(setting.default).lower() for name, setting in SETTINGS.items()}
+    assert {name: rows.get(name) for name in SETTINGS} == shown
 
 
 # Errors.

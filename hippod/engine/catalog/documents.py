@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from hippod.engine.operations import IndexType, Metric, PartitionKind
+from hippod.engine.operations.settings import SettingValue
 from hippod.engine.schema import Field, Schema
 from hippod.errors import DamagedData, IndexNotFound
 
@@ -86,8 +87,8 @@ class Dropped(Document, frozen=True):
 class TableDefinition(Document, frozen=True):
     """`number` names the table on disk and never comes back; `id` is its public identity (32 hex digits) and survives renames.
 
-    `tablets`: how many it has, in each partition if it is partitioned; `next_tablet` is the first number that no tablet of a partition
-    ever had. A table in the trash is closed as well.
+    `tablets`: how many it has, in each partition if it is partitioned. `next_tablet` and `next_field_number` are the first numbers that no
+    tablet of a partition, and no field, ever had. `settings` are those that were set. A table in the trash is closed as well.
     """
 
     number: int
@@ -97,12 +98,14 @@ class TableDefinition(Document, frozen=True):
     schema: Schema
     tablets: int
     created: float
+    next_field_number: int
     indexes: tuple[IndexDefinition, ...] = ()
     next_index_number: int = 1
     closed: Closed | None = None
     dropped: Dropped | None = None
     partitioning: PartitioningDefinition | None = None
     next_tablet: int = 0
+    settings: dict[str, SettingValue] = {}
 
     @property
     def tablet_numbers(self) -> tuple[int, ...]:
@@ -110,6 +113,10 @@ class TableDefinition(Document, frozen=True):
         if self.partitioning is None:
             return tuple(range(self.tablets))
         return tuple(number for partition in self.partitioning.partitions for number in partition.tablets)
+
+    @property
+    def field_numbers(self) -> frozenset[int]:
+        return frozenset(field.number for field in self.schema.fields)
 
     def index(self, name: str) -> IndexDefinition:
         for index in self.indexes:

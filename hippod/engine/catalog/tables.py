@@ -29,31 +29,33 @@ from hippod.engine.catalog.documents import (
     put_table,
 )
 from hippod.engine.catalog.partitions import partitioned
-from hippod.engine.operations import Partitioning
-from hippod.engine.schema import Schema, check_name, check_schema
+from hippod.engine.catalog.settings import with_settings
+from hippod.engine.operations import CreateTable
+from hippod.engine.schema import check_name, check_schema
 from hippod.errors import AlreadyExists, LimitExceeded, TableNotFound, WrongState
 
 TABLES_MAX: Final = 10_000
 
 
-def create_table(
-    catalog: Catalog, database: str, name: str, schema: Schema, tablets: int, partitioning: Partitioning | None = None
-) -> Changes:
-    catalog.require_database(database)
-    _require_free(catalog, database, check_name("table", name))
+def create_table(catalog: Catalog, wanted: CreateTable) -> Changes:
+    catalog.require_database(wanted.database)
+    _require_free(catalog, wanted.database, check_name("table", wanted.table))
+    schema = check_schema(wanted.schema)
     if len(catalog.by_number) >= TABLES_MAX:
         raise LimitExceeded(f"there are {TABLES_MAX} tables already, with those in the trash, the most allowed", limit=TABLES_MAX)
     table = TableDefinition(
         number=catalog.next_table,
         id=uuid.uuid4().hex,
-        database=database,
-        name=name,
-        schema=check_schema(schema),
-        tablets=tablets,
+        database=wanted.database,
+        name=wanted.table,
+        schema=schema,
+        tablets=wanted.tablets,
         created=time.time(),
+        next_field_number=len(schema.fields) + 1,
     )
-    if partitioning is not None:
-        table = partitioned(table, partitioning)
+    if wanted.partitioning is not None:
+        table = partitioned(table, wanted.partitioning)
+    table = with_settings(table, wanted.settings)
     return (put_counter("table", table.number + 1), put_table(table))
 
 

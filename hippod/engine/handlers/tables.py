@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hippod.engine.catalog import Changes, TableDefinition, tables
+from hippod.engine.catalog.settings import settings_of
 from hippod.engine.handlers.indexes import index_info
 from hippod.engine.handlers.partitions import partitioning_info
 from hippod.engine.operations import (
@@ -40,8 +41,7 @@ if TYPE_CHECKING:
 async def create_table(engine: Engine, operation: CreateTable, deadline: float | None) -> Done:
     if not 1 <= operation.tablets <= TABLETS_MAX:
         raise LimitExceeded(f"a table has 1 to {TABLETS_MAX} tablets, not {operation.tablets}", limit=TABLETS_MAX)
-    create = partial(tables.create_table, engine.catalog, operation.database, operation.table, operation.schema)
-    await engine.change_catalog(lambda: create(operation.tablets, operation.partitioning), deadline)
+    await engine.change_catalog(lambda: tables.create_table(engine.catalog, operation), deadline)
     return Done()
 
 
@@ -154,5 +154,6 @@ def _table_info(engine: Engine, definition: TableDefinition) -> TableInfo:
         state="open" if definition.closed is None else "closed",
         created=definition.created,
         aliases=[alias.name for alias in engine.catalog.aliases_of(definition)],
+        settings=settings_of(definition),
         partitioning=partitioning_info(engine, definition),
     )

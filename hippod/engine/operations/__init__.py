@@ -5,6 +5,7 @@ from hippod.engine.operations.base import DEFAULT_DATABASE, Done, Operation, Res
 from hippod.engine.operations.copies import CopyByQuery, DeleteMatching, RemoteSource, WriteMode
 from hippod.engine.operations.databases import CreateDatabase, DatabaseList, DropDatabase, ListDatabases
 from hippod.engine.operations.distances import Distance, DistanceResult, GivenVectors, StoredVectors
+from hippod.engine.operations.fields import AddFields, DropFields, RenameFields
 from hippod.engine.operations.indexes import (
     ActivateIndex,
     CreateIndex,
@@ -42,6 +43,7 @@ from hippod.engine.operations.partitions import (
 )
 from hippod.engine.operations.queries import Count, CountResult, Query, QueryResult, Search, SearchResult
 from hippod.engine.operations.rows import Delete, DeleteByQuery, Get, GetResult, Insert, RowFailure, Update, Upsert, WriteResult
+from hippod.engine.operations.settings import ChangeSettings, GetSettings, SettingsList, TableSettings
 from hippod.engine.operations.status import GetStatus, StatusInfo
 from hippod.engine.operations.tables import (
     CloseTables,
@@ -77,6 +79,11 @@ AnyOperation = (
     | DescribeTable
     | DescribeTables
     | ListTables
+    | AddFields
+    | DropFields
+    | RenameFields
+    | ChangeSettings
+    | GetSettings
     | AddPartitions
     | DropPartitions
     | ChangeAliases
@@ -117,6 +124,7 @@ __all__ = [
     "DEFAULT_DATABASE",
     "ActivateIndex",
     "AddAlias",
+    "AddFields",
     "AddPartitions",
     "AliasInfo",
     "AliasList",
@@ -124,6 +132,7 @@ __all__ = [
     "AnyOperation",
     "CancelJob",
     "ChangeAliases",
+    "ChangeSettings",
     "CloseTables",
     "CompactTable",
     "CopyByQuery",
@@ -144,6 +153,7 @@ __all__ = [
     "DropAlias",
     "DropCaches",
     "DropDatabase",
+    "DropFields",
     "DropIndex",
     "DropPartitions",
     "DropTable",
@@ -151,6 +161,7 @@ __all__ = [
     "Get",
     "GetJob",
     "GetResult",
+    "GetSettings",
     "GetStatistics",
     "GetStatus",
     "GivenVectors",
@@ -186,17 +197,20 @@ __all__ = [
     "ReleaseIndex",
     "RemoteSource",
     "RemoveAlias",
+    "RenameFields",
     "RenameTable",
     "RestoreTable",
     "Result",
     "RowFailure",
     "Search",
     "SearchResult",
+    "SettingsList",
     "StatusInfo",
     "StoredVectors",
     "TableInfo",
     "TableInfos",
     "TableList",
+    "TableSettings",
     "TableStatistics",
     "TabletStatistics",
     "TrashList",

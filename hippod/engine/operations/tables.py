@@ -9,6 +9,7 @@ import msgspec
 from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
 from hippod.engine.operations.indexes import IndexInfo
 from hippod.engine.operations.partitions import Partitioning, PartitioningInfo
+from hippod.engine.operations.settings import SettingValue
 from hippod.engine.schema import Schema
 
 TABLETS_MAX: Final = 64
@@ -16,13 +17,14 @@ TABLETS_MAX: Final = 64
 
 class CreateTable(Operation, frozen=True, tag="create_table"):
     """Make an empty table. `tablets`: into how many parts (1 to TABLETS_MAX) rows are divided by a hash of their primary key, in each
-    partition if there is a `partitioning`."""
+    partition if there is a `partitioning`. `settings` as in change_settings."""
 
     table: str
     schema: Schema
     database: str = DEFAULT_DATABASE
     tablets: int = 1
     partitioning: Partitioning | None = None
+    settings: dict[str, SettingValue | None] = {}
 
 
 class RenameTable(Operation, frozen=True, tag="rename_table"):
@@ -107,7 +109,8 @@ class ListTables(Operation, frozen=True, tag="list_tables"):
 
 class TableInfo(Result, frozen=True):
     """`id` is 32 hex digits and survives renames; `rows` counts living rows; `state` is `open` or `closed`; `created` is in seconds
-    since the epoch; `aliases` lead to it, for reading or writing; `tablets` are in each partition, if it has `partitioning`."""
+    since the epoch; `aliases` lead to it, for reading or writing; `tablets` are in each partition, if it has `partitioning`; `settings` as
+    get_settings gives them."""
 
     table: str
     database: str
@@ -119,6 +122,7 @@ class TableInfo(Result, frozen=True):
     state: str
     created: float
     aliases: list[str]
+    settings: dict[str, SettingValue]
     partitioning: PartitioningInfo | None = None
 
 

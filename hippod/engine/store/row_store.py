@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ import lmdb
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.rowblock import RowBlock, concat_blocks, decode_block, encode_block, select_rows
+from hippod.engine.rowblock import RowBlock, concat_alike, decode_block, encode_block, select_rows
 from hippod.engine.store.block_map import BlockMap, TabletBlocks
 from hippod.engine.store.values import BlockKey, decode_dead, seal, unseal
 from hippod.errors import DamagedData, DiskFailure, NoPermission, StorageFull
@@ -42,7 +42,8 @@ _READ_BLOCKS: Final = 64
 @dataclass(slots=True)
 class StoreChanges:
     """What one transaction changes. `dead` are row_ids of rows that the store has; `put_blocks` have new, higher row_ids. `tablets`
-    has the tablets that a table has now: rows of others go."""
+    has the tablets that a table has now: rows of others go; `fields` the numbers of its fields: cells of others go with the next rewrite
+    of their block."""
 
     put_catalog: dict[bytes, bytes] = field(default_factory=dict)
     delete_catalog: set[bytes] = field(default_factory=set)
@@ -50,6 +51,7 @@ class StoreChanges:
     dead: list[tuple[int, int, npt.NDArray[np.int64]]] = field(default_factory=list)
     drop_tables: list[int] = field(default_factory=list)
     tablets: dict[int, frozenset[int]] = field(default_factory=dict)
+    fields: dict[int, frozenset[int]] = field(default_factory=dict)
 
 
 class RowStore:
@@ -61,6 +63,7 @@ class RowStore:
             environment.open_db(name, create=not read_only) for name in (b"meta", b"catalog", b"rows", b"dead")
         )
         self._blocks = BlockMap()
+        self._fields: dict[int, frozenset[int]] = {}
 
     @classmethod
     def open(cls, path: Path, map_bytes: int, database_id: bytes, *, read_only: bool = False) -> RowStore:
@@ -90,6 +93,10 @@ class RowStore:
         with self._environment.begin(db=self._catalog) as transaction:
             return {key: bytes(unseal(key, value, f"catalog document {key!r}")) for key, value in transaction.cursor()}
 
+    def know_fields(self, fields: Mapping[int, frozenset[int]]) -> None:
+        """The numbers of the fields that tables have, by table; `apply` follows their changes."""
+        self._fields.update(fields)
+
     def load_blocks(self, table: int, tablet: int) -> Iterator[tuple[RowBlock, npt.NDArray[np.bool_]]]:
         """The row blocks of a tablet in row_id order, each with which of its rows live. Raises DamagedData."""
         firsts = list(self._blocks.tablet(table, tablet).firsts)
@@ -103,6 +110,8 @@ class RowStore:
 
         Raises StorageFull if the map is full, DamagedData, or DiskFailure for anything else; then nothing was changed.
         """
+        # Ahead of the commit: should it fail, the log has the changes still, and they are applied again.
+        self._fields.update(changes.fields)
         try:
             with _disk_errors(self._environment.path()), self._environment.begin(write=True) as transaction:
                 for key, document in changes.put_catalog.items():
@@ -258,17 +267,21 @@ class RowStore:
                 budget -= len(group)
 
     def _rewrite(self, transaction: lmdb.Transaction, table: int, tablet: int, blocks: TabletBlocks, group: list[int]) -> None:
-        """Put the living rows of neighbouring blocks into one block; into one each if they have different columns."""
+        """Put the living rows of neighbouring blocks into one block, or several where they have different columns. Cells of fields that
+        were dropped go."""
         keys = [BlockKey(table, tablet, first) for first in group]
-        living = [select_rows(block, alive) for block, alive in (self._read(transaction, key) for key in keys)]
+        living = [self._cleaned(table, *self._read(transaction, key)) for key in keys]
         for key in keys:
             self._delete(transaction, key)
             blocks.remove(key.first)
-        if all(block.columns.keys() == living[0].columns.keys() for block in living):
-            self._write(transaction, keys[0], concat_blocks(living))
-        else:
-            for key, block in zip(keys, living, strict=True):
-                self._write(transaction, key, block)
+        for block in concat_alike(living):
+            self._write(transaction, BlockKey(table, tablet, int(block.row_ids[0])), block)
+
+    def _cleaned(self, table: int, block: RowBlock, alive: npt.NDArray[np.bool_]) -> RowBlock:
+        fields = self._fields.get(table)
+        if fields is not None and not block.columns.keys() <= fields:
+            block = RowBlock(block.row_ids, {number: cells for number, cells in block.columns.items() if number in fields})
+        return select_rows(block, alive)
 
 
 @contextmanager
