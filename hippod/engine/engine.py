@@ -21,7 +21,7 @@ from hippod.engine.catalog_write import CatalogWrite
 from hippod.engine.checkpoint import Checkpointer
 from hippod.engine.copying import RemoteReader
 from hippod.engine.directory import DataDirectory
-from hippod.engine.handlers import HANDLERS
+from hippod.engine.handlers import HANDLERS, PERSONAL_HANDLERS
 from hippod.engine.index.hosts import HostPool
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.vector_index import VectorIndex
@@ -128,8 +128,8 @@ class Engine:
         """
         loop = asyncio.get_running_loop()
         try:
-            access.check_access(principal, operation)
-            outcome = HANDLERS[type(operation)](self, operation, deadline)
+            access.check_access(self.catalog, self.jobs, principal, operation)
+            outcome = self._handle(operation, principal, deadline)
         except Exception as error:
             return _failed(loop, error)
         if isinstance(outcome, asyncio.Future):
@@ -139,6 +139,12 @@ class Engine:
         future: asyncio.Future[Any] = loop.create_future()
         future.set_result(outcome)
         return future
+
+    def _handle(self, operation: Operation, principal: Principal, deadline: float | None) -> Any:
+        handler = HANDLERS.get(type(operation))
+        if handler is not None:
+            return handler(self, operation, deadline)
+        return PERSONAL_HANDLERS[type(operation)](self, operation, principal, deadline)
 
     async def execute(self, operation: Operation, principal: Principal, deadline: float | None = None) -> Any:
         """`submit` and wait."""
@@ -192,14 +198,15 @@ class Engine:
             job.vectors += description.vectors + description.fresh
 
     async def _first_documents(self, password: str | None) -> None:
-        """The default database and the superuser, on the first start; a given password is set on every start."""
+        """The default database and the superuser, on the first start; a given password is set on every start, of a superuser."""
 
         def compute() -> Changes:
             changes: list[tuple[bytes, bytes | None]] = []
             if DEFAULT_DATABASE not in self.catalog.databases:
                 changes.append((b"d/" + DEFAULT_DATABASE.encode(), b""))
             user = self.catalog.users.get(access.SUPERUSER)
-            if user is None or (password is not None and not access.password_matches(user, password)):
+            is_as_given = user is not None and user.is_superuser and password is not None and access.password_matches(user, password)
+            if not self.catalog.users or (password is not None and not is_as_given):
                 changes.append(put_user(access.make_superuser(password)))
             return tuple(changes)
 

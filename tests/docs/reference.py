@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from hippod.engine.arrays import Column
-from hippod.engine.handlers import HANDLERS
+from hippod.engine.handlers import HANDLERS, PERSONAL_HANDLERS
 from hippod.engine.operations import AnyOperation, Operation, Result
 from tests.docs.documents import ROOT
 
@@ -69,7 +69,7 @@ def operations() -> tuple[type[Operation], ...]:
 
 def result_of(operation: type[Operation]) -> type[Result]:
     """The result that the handler's annotation names."""
-    handler = HANDLERS[operation]
+    handler = (HANDLERS | PERSONAL_HANDLERS)[operation]
     annotation = inspect.get_annotations(handler)["return"]
     hint = eval(annotation, vars(inspect.getmodule(handler))) if isinstance(annotation, str) else annotation
     found = {part for part in _flattened(hint) if isinstance(part, type) and issubclass(part, Result)}

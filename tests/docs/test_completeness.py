@@ -25,6 +25,7 @@ from hippod.config import PASSWORD, load_config
 from hippod.engine.catalog.settings import SETTINGS
 from hippod.engine.expr.lexer import KEYWORDS
 from hippod.engine.operations import IndexType, Metric, StatusInfo
+from hippod.engine.rights import RULES
 from hippod.engine.schema import DataType
 from hippod_client.errors import SERVER_ERRORS, HippodError
 from hippod_client.wire.arrays import DTYPE_NUMBERS, STRING_DTYPE
@@ -98,6 +99,12 @@ def test_every_limit_is_written_with_its_value(name: str, value: int) -> None:
     rows = [row for document in sorted(DOCS.glob("*.md")) for row in table_rows(document)]
     documented = any(name in row and f"{value:,}" in row for row in rows)
     assert documented, f"no table in docs/ has a row with `{name}` and {value:,}: docs/protocol.md, Limits, is the place"
+
+
+def test_what_every_operation_takes_of_a_user_is_said() -> None:
+    rows = dict(row for row in table_rows(DOCS / "users.md") if len(row) == 2)
+    for operation, rule in RULES.items():
+        assert rows.get(str(operation.__struct_config__.tag)) == rule.needed
 
 
 def test_every_setting_of_a_table_has_its_default() -> None:

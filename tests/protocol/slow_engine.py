@@ -51,7 +51,7 @@ class SlowEngine:
 async def authenticate(user: str, password: str) -> Principal:
     if (user, password) != ("shiva", "shiva"):
         raise AuthenticationFailed("wrong user or password")
-    return Principal(user, is_superuser=True)
+    return Principal(user)
 
 
 class Served(NamedTuple):

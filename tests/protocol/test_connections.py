@@ -266,9 +266,9 @@ async def test_no_more_than_four_passwords_are_checked_at_once() -> None:
                 other.send(Kind.HELLO, 0, {"versions": [1], "client": "x"})
                 assert (await other.receive()).kind is Kind.WELCOME
             if number >= logins.HASHES_MAX - 1:
-                checking[number - logins.HASHES_MAX + 1].set_result(Principal("shiva", is_superuser=True))
+                checking[number - logins.HASHES_MAX + 1].set_result(Principal("shiva"))
         for future in checking[7:]:
-            future.set_result(Principal("shiva", is_superuser=True))
+            future.set_result(Principal("shiva"))
         for peer in peers:
             assert (await peer.receive()).kind is Kind.WELCOME
             assert (await peer.receive()).kind is Kind.LOGGED_IN

@@ -13,15 +13,17 @@ from hippod.engine.catalog.documents import (
     ALIAS,
     COUNTER,
     DATABASE,
+    GRANT,
     TABLE,
     USER,
     Alias,
+    Grant,
     TableDefinition,
     User,
     decode_document,
     table_number,
 )
-from hippod.errors import DamagedData, DatabaseNotFound, Rejected, TableNotFound, WrongState
+from hippod.errors import DamagedData, DatabaseNotFound, Rejected, TableNotFound, UserNotFound, WrongState
 
 
 class Catalog:
@@ -33,6 +35,7 @@ class Catalog:
         self.by_number: dict[int, TableDefinition] = {}
         self.aliases: dict[tuple[str, str], Alias] = {}
         self.users: dict[str, User] = {}
+        self.grants: dict[tuple[str, str, int | None], Grant] = {}
         self.next_table = 1
         self.running_s = 0
 
@@ -51,6 +54,13 @@ class Catalog:
                     self.users.pop(name, None)
                 else:
                     self.users[name] = decode_document(key, value, User)
+            elif kind == GRANT:
+                user, database, number = name.split("/")
+                where = user, database, int(number, base=16) if number else None
+                if value is None:
+                    self.grants.pop(where, None)
+                else:
+                    self.grants[where] = decode_document(key, value, Grant)
             elif kind == COUNTER and value is not None:
                 self._apply_counter(key, decode_document(key, value, int))
             else:
@@ -113,6 +123,13 @@ class Catalog:
         if alias.write_table is None:
             raise WrongState(f"alias {name!r} has {len(alias.tables)} tables and none of them is its write table", alias=name)
         return self.by_number[alias.write_table]
+
+    def user(self, name: str) -> User:
+        """Raises UserNotFound."""
+        user = self.users.get(name)
+        if user is None:
+            raise UserNotFound(f"no user {name[:128]!r}", user=name[:128])
+        return user
 
     def tables_of(self, database: str) -> Iterator[TableDefinition]:
         """The tables of a database by name, without those in the trash."""

@@ -3,6 +3,7 @@
     a/<database>/<alias>      Alias
     c/<counter name>          an int: `c/table` is the next table number, `c/running_s` how long the server has run (see `trash`)
     d/<database>              empty
+    p/<user>/<database>/<table number, 8 hex, or nothing>   Grant
     t/<table number, 8 hex>   TableDefinition, with its indexes; also of tables in the trash
     u/<user>                  User
 
@@ -16,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from hippod.engine.operations import IndexType, Metric, PartitionKind
+from hippod.engine.operations import IndexType, Metric, PartitionKind, Privilege
 from hippod.engine.operations.settings import SettingValue
 from hippod.engine.schema import Field, Schema
 from hippod.errors import DamagedData, IndexNotFound
@@ -26,6 +27,7 @@ Changes = tuple[tuple[bytes, bytes | None], ...]
 ALIAS: Final = b"a/"
 COUNTER: Final = b"c/"
 DATABASE: Final = b"d/"
+GRANT: Final = b"p/"
 TABLE: Final = b"t/"
 USER: Final = b"u/"
 
@@ -99,6 +101,7 @@ class TableDefinition(Document, frozen=True):
     tablets: int
     created: float
     next_field_number: int
+    owner: str
     indexes: tuple[IndexDefinition, ...] = ()
     next_index_number: int = 1
     closed: Closed | None = None
@@ -145,6 +148,21 @@ class User(Document, frozen=True):
     password_hash: str
     is_superuser: bool
     is_default: bool
+    can_create_role: bool = False
+    can_create_database: bool = False
+
+    def __repr__(self) -> str:
+        return f"User({self.name!r})"
+
+
+class Grant(Document, frozen=True):
+    """What `user` may do with a table, by number, or with a whole database where `table` is None."""
+
+    user: str
+    database: str
+    table: int | None
+    grantor: str
+    privileges: tuple[Privilege, ...]
 
 
 def decode_document(key: bytes, value: bytes, kind: type[_D]) -> _D:
@@ -185,9 +203,25 @@ def alias_key(database: str, name: str) -> bytes:
     return ALIAS + f"{database}/{name}".encode()
 
 
+def put_grant(grant: Grant) -> tuple[bytes, bytes]:
+    return _grant_key(grant), msgspec.msgpack.encode(grant)
+
+
+def delete_grant(grant: Grant) -> tuple[bytes, None]:
+    return _grant_key(grant), None
+
+
+def _grant_key(grant: Grant) -> bytes:
+    return GRANT + f"{grant.user}/{grant.database}/{'' if grant.table is None else f'{grant.table:08x}'}".encode()
+
+
 def put_counter(name: str, value: int) -> tuple[bytes, bytes]:
     return COUNTER + name.encode(), msgspec.msgpack.encode(value)
 
 
 def put_user(user: User) -> tuple[bytes, bytes]:
     return USER + user.name.encode(), msgspec.msgpack.encode(user)
+
+
+def delete_user(user: User) -> tuple[bytes, None]:
+    return USER + user.name.encode(), None

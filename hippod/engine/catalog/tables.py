@@ -23,6 +23,7 @@ from hippod.engine.catalog.documents import (
     IndexDefinition,
     TableDefinition,
     delete_alias,
+    delete_grant,
     delete_table,
     put_alias,
     put_counter,
@@ -37,7 +38,7 @@ from hippod.errors import AlreadyExists, LimitExceeded, TableNotFound, WrongStat
 TABLES_MAX: Final = 10_000
 
 
-def create_table(catalog: Catalog, wanted: CreateTable) -> Changes:
+def create_table(catalog: Catalog, wanted: CreateTable, owner: str) -> Changes:
     catalog.require_database(wanted.database)
     _require_free(catalog, wanted.database, check_name("table", wanted.table))
     schema = check_schema(wanted.schema)
@@ -52,6 +53,7 @@ def create_table(catalog: Catalog, wanted: CreateTable) -> Changes:
         tablets=wanted.tablets,
         created=time.time(),
         next_field_number=len(schema.fields) + 1,
+        owner=owner,
     )
     if wanted.partitioning is not None:
         table = partitioned(table, wanted.partitioning)
@@ -91,7 +93,8 @@ def restore_table(catalog: Catalog, table: TableDefinition, new_name: str | None
 
 def purge_table(catalog: Catalog, table: TableDefinition) -> Changes:
     """For good, out of the trash or not."""
-    return (delete_table(table), *_leave_aliases(catalog, table))
+    grants = (delete_grant(grant) for grant in catalog.grants.values() if grant.table == table.number)
+    return (delete_table(table), *grants, *_leave_aliases(catalog, table))
 
 
 def find_in_trash(catalog: Catalog, database: str, name: str) -> list[TableDefinition]:

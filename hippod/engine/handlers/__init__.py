@@ -1,4 +1,4 @@
-"""One function per operation, in files named as the operations' are. `HANDLERS` is the whole table."""
+"""One function per operation, in files named as the operations' are: `HANDLERS`, and `PERSONAL_HANDLERS` that have to know who asks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from hippod.engine import operations as ops
+from hippod.engine.access import Principal
 from hippod.engine.handlers import (
     aliases,
     copies,
@@ -16,18 +17,18 @@ from hippod.engine.handlers import (
     jobs,
     maintenance,
     partitions,
+    privileges,
     queries,
     rows,
     settings,
     status,
     tables,
+    users,
 )
 
 HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any]]] = {
-    ops.CreateDatabase: databases.create_database,
     ops.DropDatabase: databases.drop_database,
     ops.ListDatabases: databases.list_databases,
-    ops.CreateTable: tables.create_table,
     ops.RenameTable: tables.rename_table,
     ops.DropTable: tables.drop_table,
     ops.RestoreTable: tables.restore_table,
@@ -76,5 +77,19 @@ HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any
     ops.WarmUpTable: maintenance.warm_up_table,
     ops.CompactTable: maintenance.compact_table,
     ops.DropCaches: maintenance.drop_caches,
+    ops.CreateUser: users.create_user,
+    ops.AlterUser: users.alter_user,
+    ops.DescribeUser: users.describe_user,
+    ops.ListUsers: users.list_users,
+    ops.RevokePrivileges: privileges.revoke_privileges,
+    ops.GetUserPrivileges: privileges.get_user_privileges,
+    ops.GetTablePrivileges: privileges.get_table_privileges,
     ops.GetStatus: status.get_status,
+}
+
+PERSONAL_HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, Principal, float | None], Any]]] = {
+    ops.CreateDatabase: databases.create_database,
+    ops.CreateTable: tables.create_table,
+    ops.DropUser: users.drop_user,
+    ops.GrantPrivileges: privileges.grant_privileges,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hippod.engine.access import Principal
 from hippod.engine.catalog import databases
 from hippod.engine.operations import CreateDatabase, DatabaseList, Done, DropDatabase, ListDatabases
 
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
     from hippod.engine.engine import Engine
 
 
-async def create_database(engine: Engine, operation: CreateDatabase, deadline: float | None) -> Done:
-    await engine.change_catalog(lambda: databases.create_database(engine.catalog, operation.database), deadline)
+async def create_database(engine: Engine, operation: CreateDatabase, principal: Principal, deadline: float | None) -> Done:
+    await engine.change_catalog(lambda: databases.create_database(engine.catalog, operation.database, principal.name), deadline)
     return Done()
 
 

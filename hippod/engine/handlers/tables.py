@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hippod.engine.access import Principal
 from hippod.engine.catalog import Changes, TableDefinition, tables
 from hippod.engine.catalog.settings import settings_of
 from hippod.engine.handlers.indexes import index_info
@@ -38,10 +39,10 @@ if TYPE_CHECKING:
     from hippod.engine.engine import Engine
 
 
-async def create_table(engine: Engine, operation: CreateTable, deadline: float | None) -> Done:
+async def create_table(engine: Engine, operation: CreateTable, principal: Principal, deadline: float | None) -> Done:
     if not 1 <= operation.tablets <= TABLETS_MAX:
         raise LimitExceeded(f"a table has 1 to {TABLETS_MAX} tablets, not {operation.tablets}", limit=TABLETS_MAX)
-    await engine.change_catalog(lambda: tables.create_table(engine.catalog, operation), deadline)
+    await engine.change_catalog(lambda: tables.create_table(engine.catalog, operation, principal.name), deadline)
     return Done()
 
 
@@ -155,5 +156,6 @@ def _table_info(engine: Engine, definition: TableDefinition) -> TableInfo:
         created=definition.created,
         aliases=[alias.name for alias in engine.catalog.aliases_of(definition)],
         settings=settings_of(definition),
+        owner=definition.owner,
         partitioning=partitioning_info(engine, definition),
     )

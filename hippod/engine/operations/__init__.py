@@ -41,6 +41,16 @@ from hippod.engine.operations.partitions import (
     PartitioningInfo,
     PartitionKind,
 )
+from hippod.engine.operations.privileges import (
+    GetTablePrivileges,
+    GetUserPrivileges,
+    GrantInfo,
+    GrantPrivileges,
+    Privilege,
+    PrivilegeList,
+    PrivilegesInfo,
+    RevokePrivileges,
+)
 from hippod.engine.operations.queries import Count, CountResult, Query, QueryResult, Search, SearchResult
 from hippod.engine.operations.rows import Delete, DeleteByQuery, Get, GetResult, Insert, RowFailure, Update, Upsert, WriteResult
 from hippod.engine.operations.settings import ChangeSettings, GetSettings, SettingsList, TableSettings
@@ -63,6 +73,7 @@ from hippod.engine.operations.tables import (
     TrashedTable,
     TrashList,
 )
+from hippod.engine.operations.users import AlterUser, CreateUser, DescribeUser, DropUser, ListUsers, UserInfo, UserList
 
 AnyOperation = (
     CreateDatabase
@@ -117,6 +128,15 @@ AnyOperation = (
     | WarmUpTable
     | CompactTable
     | DropCaches
+    | CreateUser
+    | AlterUser
+    | DropUser
+    | DescribeUser
+    | ListUsers
+    | GrantPrivileges
+    | RevokePrivileges
+    | GetUserPrivileges
+    | GetTablePrivileges
     | GetStatus
 )
 
@@ -128,6 +148,7 @@ __all__ = [
     "AddPartitions",
     "AliasInfo",
     "AliasList",
+    "AlterUser",
     "AnalyzeTable",
     "AnyOperation",
     "CancelJob",
@@ -141,12 +162,14 @@ __all__ = [
     "CreateDatabase",
     "CreateIndex",
     "CreateTable",
+    "CreateUser",
     "DatabaseList",
     "Delete",
     "DeleteByQuery",
     "DeleteMatching",
     "DescribeTable",
     "DescribeTables",
+    "DescribeUser",
     "Distance",
     "DistanceResult",
     "Done",
@@ -157,6 +180,7 @@ __all__ = [
     "DropIndex",
     "DropPartitions",
     "DropTable",
+    "DropUser",
     "FieldStatistics",
     "Get",
     "GetJob",
@@ -164,7 +188,11 @@ __all__ = [
     "GetSettings",
     "GetStatistics",
     "GetStatus",
+    "GetTablePrivileges",
+    "GetUserPrivileges",
     "GivenVectors",
+    "GrantInfo",
+    "GrantPrivileges",
     "IndexInfo",
     "IndexList",
     "IndexState",
@@ -179,6 +207,7 @@ __all__ = [
     "ListJobs",
     "ListTables",
     "ListTrash",
+    "ListUsers",
     "LoadIndex",
     "Metric",
     "MultiSearch",
@@ -190,6 +219,9 @@ __all__ = [
     "PartitionKind",
     "Partitioning",
     "PartitioningInfo",
+    "Privilege",
+    "PrivilegeList",
+    "PrivilegesInfo",
     "PurgeTable",
     "Query",
     "QueryResult",
@@ -201,6 +233,7 @@ __all__ = [
     "RenameTable",
     "RestoreTable",
     "Result",
+    "RevokePrivileges",
     "RowFailure",
     "Search",
     "SearchResult",
@@ -217,6 +250,8 @@ __all__ = [
     "TrashedTable",
     "Update",
     "Upsert",
+    "UserInfo",
+    "UserList",
     "WarmUpTable",
     "WriteMode",
     "WriteResult",

@@ -6,7 +6,7 @@ from hippod.engine.operations.base import Operation, Result
 
 
 class CreateDatabase(Operation, frozen=True, tag="create_database"):
-    """Make an empty database. ALREADY_EXISTS if there is one of that name."""
+    """Make an empty database; who makes it has ALL on it. ALREADY_EXISTS if there is one of that name."""
 
     database: str
 

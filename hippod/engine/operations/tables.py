@@ -110,7 +110,7 @@ class ListTables(Operation, frozen=True, tag="list_tables"):
 class TableInfo(Result, frozen=True):
     """`id` is 32 hex digits and survives renames; `rows` counts living rows; `state` is `open` or `closed`; `created` is in seconds
     since the epoch; `aliases` lead to it, for reading or writing; `tablets` are in each partition, if it has `partitioning`; `settings` as
-    get_settings gives them."""
+    get_settings gives them; `owner` is the user who may do everything with it."""
 
     table: str
     database: str
@@ -123,6 +123,7 @@ class TableInfo(Result, frozen=True):
     created: float
     aliases: list[str]
     settings: dict[str, SettingValue]
+    owner: str
     partitioning: PartitioningInfo | None = None
 
 

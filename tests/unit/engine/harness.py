@@ -19,7 +19,7 @@ from hippod.engine.operations import CreateTable, Insert, Operation
 from hippod.engine.options import EngineOptions
 from hippod.engine.schema import DataType, Field, Schema
 
-SHIVA = Principal("shiva", is_superuser=True)
+SHIVA = Principal("shiva")
 
 BOOKS = Schema(
     fields=(

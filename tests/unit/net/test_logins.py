@@ -9,7 +9,7 @@ from hippod.errors import AuthenticationFailed, RetryLater
 from hippod.net import logins
 from hippod.net.logins import FREE_FAILURES, HASHES_MAX, WAITING_MAX, Logins
 
-SHIVA = Principal("shiva", is_superuser=True)
+SHIVA = Principal("shiva")
 
 
 class Door:
