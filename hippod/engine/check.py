@@ -83,6 +83,7 @@ def _store_findings(directory: DataDirectory, out: TextIO) -> Iterator[str]:
         yield from store.verify()
         catalog = Catalog()
         catalog.load(store.load_catalog())
+        yield from _catalog_findings(catalog)
         tablets = [(table.number, number) for table in catalog.by_number.values() for number in table.tablet_numbers]
         rows = sum(int(alive.sum()) for where in tablets for _, alive in store.load_blocks(*where))
         print(f"store: {len(catalog.by_number)} tables, {rows} rows", file=out)
@@ -92,6 +93,23 @@ def _store_findings(directory: DataDirectory, out: TextIO) -> Iterator[str]:
     finally:
         store.close()
     yield from _log_findings(directory, applied, out)
+
+
+def _catalog_findings(catalog: Catalog) -> Iterator[str]:
+    """Documents that name something which does not exist: each change of the catalog leaves none."""
+    for table in catalog.by_number.values():
+        if table.database not in catalog.databases:
+            yield f"the catalog is damaged: table {table.number} is of database {table.database!r}, which does not exist"
+        if table.dropped is None and catalog.tables[table.database, table.name] is not table:
+            yield f"the catalog is damaged: two tables are called {table.name!r} in database {table.database!r}"
+    for alias in catalog.aliases.values():
+        if not {alias.write_table or alias.tables[0], *alias.tables} <= {table.number for table in catalog.tables.values()}:
+            yield f"the catalog is damaged: alias {alias.name!r} of database {alias.database!r} leads to a table that does not exist"
+    for grant in catalog.grants.values():
+        if grant.database not in catalog.databases or grant.user not in catalog.users or grant.table not in (None, *catalog.by_number):
+            yield f"the catalog is damaged: a grant to {grant.user!r} in database {grant.database!r} is of something that does not exist"
+    if catalog.users and not any(user.is_superuser for user in catalog.users.values()):
+        yield "the catalog is damaged: there is no superuser"
 
 
 def _log_findings(directory: DataDirectory, applied: AppliedPosition, out: TextIO) -> Iterator[str]:

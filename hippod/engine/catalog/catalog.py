@@ -15,15 +15,17 @@ from hippod.engine.catalog.documents import (
     DATABASE,
     GRANT,
     TABLE,
+    TEMPLATE,
     USER,
     Alias,
     Grant,
     TableDefinition,
+    Template,
     User,
     decode_document,
     table_number,
 )
-from hippod.errors import DamagedData, DatabaseNotFound, Rejected, TableNotFound, UserNotFound, WrongState
+from hippod.errors import DamagedData, DatabaseNotFound, Rejected, TableNotFound, TemplateNotFound, UserNotFound, WrongState
 
 
 class Catalog:
@@ -35,6 +37,7 @@ class Catalog:
         self.by_number: dict[int, TableDefinition] = {}
         self.aliases: dict[tuple[str, str], Alias] = {}
         self.users: dict[str, User] = {}
+        self.templates: dict[str, Template] = {}
         self.grants: dict[tuple[str, str, int | None], Grant] = {}
         self.next_table = 1
         self.running_s = 0
@@ -55,12 +58,12 @@ class Catalog:
                 else:
                     self.users[name] = decode_document(key, value, User)
             elif kind == GRANT:
-                user, database, number = name.split("/")
-                where = user, database, int(number, base=16) if number else None
+                self._apply_grant(key, value)
+            elif kind == TEMPLATE:
                 if value is None:
-                    self.grants.pop(where, None)
+                    self.templates.pop(name, None)
                 else:
-                    self.grants[where] = decode_document(key, value, Grant)
+                    self.templates[name] = decode_document(key, value, Template)
             elif kind == COUNTER and value is not None:
                 self._apply_counter(key, decode_document(key, value, int))
             else:
@@ -82,6 +85,14 @@ class Catalog:
             self.aliases.pop((database, name), None)
         else:
             self.aliases[database, name] = decode_document(key, value, Alias)
+
+    def _apply_grant(self, key: bytes, value: bytes | None) -> None:
+        user, database, number = key.removeprefix(GRANT).decode().split("/")
+        where = user, database, int(number, base=16) if number else None
+        if value is None:
+            self.grants.pop(where, None)
+        else:
+            self.grants[where] = decode_document(key, value, Grant)
 
     def _apply_counter(self, key: bytes, value: int) -> None:
         if key == COUNTER + b"table":
@@ -130,6 +141,13 @@ class Catalog:
         if user is None:
             raise UserNotFound(f"no user {name[:128]!r}", user=name[:128])
         return user
+
+    def template(self, name: str) -> Template:
+        """Raises TemplateNotFound."""
+        template = self.templates.get(name)
+        if template is None:
+            raise TemplateNotFound(f"no template {name[:128]!r}", template=name[:128])
+        return template
 
     def tables_of(self, database: str) -> Iterator[TableDefinition]:
         """The tables of a database by name, without those in the trash."""

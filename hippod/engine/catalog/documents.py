@@ -3,6 +3,7 @@
     a/<database>/<alias>      Alias
     c/<counter name>          an int: `c/table` is the next table number, `c/running_s` how long the server has run (see `trash`)
     d/<database>              empty
+    m/<template>              Template
     p/<user>/<database>/<table number, 8 hex, or nothing>   Grant
     t/<table number, 8 hex>   TableDefinition, with its indexes; also of tables in the trash
     u/<user>                  User
@@ -19,6 +20,7 @@ import msgspec
 
 from hippod.engine.operations import IndexType, Metric, PartitionKind, Privilege
 from hippod.engine.operations.settings import SettingValue
+from hippod.engine.operations.templates import TemplateIndex
 from hippod.engine.schema import Field, Schema
 from hippod.errors import DamagedData, IndexNotFound
 
@@ -29,6 +31,7 @@ COUNTER: Final = b"c/"
 DATABASE: Final = b"d/"
 GRANT: Final = b"p/"
 TABLE: Final = b"t/"
+TEMPLATE: Final = b"m/"
 USER: Final = b"u/"
 
 _D = TypeVar("_D")
@@ -165,6 +168,16 @@ class Grant(Document, frozen=True):
     privileges: tuple[Privilege, ...]
 
 
+class Template(Document, frozen=True):
+    """What new tables get whose name matches one of `patterns`; of several the highest `order` holds."""
+
+    name: str
+    patterns: tuple[str, ...]
+    order: int
+    settings: dict[str, SettingValue]
+    indexes: tuple[TemplateIndex, ...]
+
+
 def decode_document(key: bytes, value: bytes, kind: type[_D]) -> _D:
     """The value of a document. Raises DamagedData that names it, and nothing of its content."""
     try:
@@ -213,6 +226,14 @@ def delete_grant(grant: Grant) -> tuple[bytes, None]:
 
 def _grant_key(grant: Grant) -> bytes:
     return GRANT + f"{grant.user}/{grant.database}/{'' if grant.table is None else f'{grant.table:08x}'}".encode()
+
+
+def put_template(template: Template) -> tuple[bytes, bytes]:
+    return TEMPLATE + template.name.encode(), msgspec.msgpack.encode(template)
+
+
+def delete_template(template: Template) -> tuple[bytes, None]:
+    return TEMPLATE + template.name.encode(), None
 
 
 def put_counter(name: str, value: int) -> tuple[bytes, bytes]:

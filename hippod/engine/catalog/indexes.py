@@ -14,14 +14,18 @@ INDEXES_MAX: Final = 64
 
 
 def create_index(table: TableDefinition, index: IndexDefinition) -> Changes:
-    """`index` gets its number here."""
+    return (put_table(with_index(table, index)),)
+
+
+def with_index(table: TableDefinition, index: IndexDefinition) -> TableDefinition:
+    """The table with one index more, which gets its number here."""
     check_name("index", index.name)
     if any(i.name == index.name for i in table.indexes):
         raise AlreadyExists(f"index {index.name!r} exists already on table {table.name!r}", index=index.name)
     if len(table.indexes) >= INDEXES_MAX:
         raise LimitExceeded(f"table {table.name!r} has {INDEXES_MAX} indexes already, the most allowed", limit=INDEXES_MAX)
     numbered = msgspec.structs.replace(index, number=table.next_index_number)
-    return (put_table(msgspec.structs.replace(table, indexes=(*table.indexes, numbered), next_index_number=table.next_index_number + 1)),)
+    return msgspec.structs.replace(table, indexes=(*table.indexes, numbered), next_index_number=table.next_index_number + 1)
 
 
 def drop_index(table: TableDefinition, name: str) -> Changes:

@@ -47,23 +47,21 @@ SETTINGS: Final[dict[str, Setting]] = {
 
 def with_settings(table: TableDefinition, wanted: Mapping[str, SettingValue | None]) -> TableDefinition:
     """The table with some settings changed. `tag.clear` removes the tag that it had before the request."""
-    settings = dict(table.settings)
+    if wanted.get(SHARDS, table.tablets) != table.tablets:
+        raise Rejected(f"number_of_shards of table {table.name!r} is {table.tablets} and cannot be changed", setting=SHARDS)
     clear = wanted.get(TAG_CLEAR)
-    if clear is not None and _checked(TAG_CLEAR, Setting(bool, None), clear):
-        settings.pop(TAG, None)
-    for name, value in wanted.items():
-        if name == SHARDS:
-            if value != table.tablets:
-                raise Rejected(f"number_of_shards of table {table.name!r} is {table.tablets} and cannot be changed", setting=name)
-        elif name == TAG_CLEAR:
-            continue
-        elif name not in SETTINGS:
+    cleared = {TAG} if clear is not None and _checked(TAG_CLEAR, Setting(bool, None), clear) else set()
+    changes = {name: value for name, value in wanted.items() if name not in (SHARDS, TAG_CLEAR)}
+    kept = {name: value for name, value in table.settings.items() if name not in changes and name not in cleared}
+    return msgspec.structs.replace(table, settings={**kept, **checked_settings(changes)})
+
+
+def checked_settings(wanted: Mapping[str, SettingValue | None]) -> dict[str, SettingValue]:
+    """Those that have a value, which is of their type and range. Raises Rejected for what is no setting that can be kept."""
+    for name in wanted:
+        if name not in SETTINGS:
             raise Rejected(f"no setting {name[:128]!r}; there are {', '.join((*SETTINGS, TAG_CLEAR))}", setting=name[:128])
-        elif value is None:
-            settings.pop(name, None)
-        else:
-            settings[name] = _checked(name, SETTINGS[name], value)
-    return msgspec.structs.replace(table, settings=settings)
+    return {name: _checked(name, SETTINGS[name], value) for name, value in wanted.items() if value is not None}
 
 
 def settings_of(table: TableDefinition) -> dict[str, SettingValue]:

@@ -31,6 +31,7 @@ from hippod.engine.catalog.documents import (
 )
 from hippod.engine.catalog.partitions import partitioned
 from hippod.engine.catalog.settings import with_settings
+from hippod.engine.catalog.templates import templated
 from hippod.engine.operations import CreateTable
 from hippod.engine.schema import check_name, check_schema
 from hippod.errors import AlreadyExists, LimitExceeded, TableNotFound, WrongState
@@ -57,7 +58,7 @@ def create_table(catalog: Catalog, wanted: CreateTable, owner: str) -> Changes:
     )
     if wanted.partitioning is not None:
         table = partitioned(table, wanted.partitioning)
-    table = with_settings(table, wanted.settings)
+    table = with_settings(templated(catalog, table), wanted.settings)
     return (put_counter("table", table.number + 1), put_table(table))
 
 

@@ -23,6 +23,7 @@ from hippod.engine.handlers import (
     settings,
     status,
     tables,
+    templates,
     users,
 )
 
@@ -77,6 +78,9 @@ HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any
     ops.WarmUpTable: maintenance.warm_up_table,
     ops.CompactTable: maintenance.compact_table,
     ops.DropCaches: maintenance.drop_caches,
+    ops.PutTemplate: templates.put_template,
+    ops.DropTemplate: templates.drop_template,
+    ops.ListTemplates: templates.list_templates,
     ops.CreateUser: users.create_user,
     ops.AlterUser: users.alter_user,
     ops.DescribeUser: users.describe_user,

@@ -73,6 +73,7 @@ from hippod.engine.operations.tables import (
     TrashedTable,
     TrashList,
 )
+from hippod.engine.operations.templates import DropTemplate, ListTemplates, PutTemplate, TemplateIndex, TemplateInfo, TemplateList
 from hippod.engine.operations.users import AlterUser, CreateUser, DescribeUser, DropUser, ListUsers, UserInfo, UserList
 
 AnyOperation = (
@@ -128,6 +129,9 @@ AnyOperation = (
     | WarmUpTable
     | CompactTable
     | DropCaches
+    | PutTemplate
+    | DropTemplate
+    | ListTemplates
     | CreateUser
     | AlterUser
     | DropUser
@@ -180,6 +184,7 @@ __all__ = [
     "DropIndex",
     "DropPartitions",
     "DropTable",
+    "DropTemplate",
     "DropUser",
     "FieldStatistics",
     "Get",
@@ -206,6 +211,7 @@ __all__ = [
     "ListIndexes",
     "ListJobs",
     "ListTables",
+    "ListTemplates",
     "ListTrash",
     "ListUsers",
     "LoadIndex",
@@ -223,6 +229,7 @@ __all__ = [
     "PrivilegeList",
     "PrivilegesInfo",
     "PurgeTable",
+    "PutTemplate",
     "Query",
     "QueryResult",
     "RebuildIndex",
@@ -246,6 +253,9 @@ __all__ = [
     "TableSettings",
     "TableStatistics",
     "TabletStatistics",
+    "TemplateIndex",
+    "TemplateInfo",
+    "TemplateList",
     "TrashList",
     "TrashedTable",
     "Update",
