@@ -27,7 +27,7 @@ A vector database server. Start one, then talk to it with the hippod-client pack
 _SERVE: Final = """\
 Run the server until SIGTERM or Ctrl-C. When it accepts connections it prints one line to stdout:
 
-    ready native=127.0.0.1:8901
+    ready native=127.0.0.1:8901 rest=127.0.0.1:8902
 
 Logs go to stderr. Everything acknowledged survives a crash; a second Ctrl-C stops at once and loses nothing either.
 All settings can also come from the environment (HIPPOD_PORT=...) or a TOML file; `hippod check-config` lists them.
@@ -86,6 +86,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", metavar="DIR", help="where the data lie; made if it does not exist")
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", help="port of the native protocol (default 8901); 0 takes any free one")
+    parser.add_argument("--rest-port", help="port of the Hippo REST API (default 8902); 0 takes any free one")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings as TOML")
     parser.add_argument("--password-file", metavar="FILE", help="the superuser's password, in a file that only you can read")
     parser.add_argument("--log-level", help=f"{', '.join(LOG_LEVELS)} (default info)")
@@ -115,7 +116,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _config(arguments: argparse.Namespace) -> Config:
-    names = ("data_dir", "host", "port", "password_file", "log_level", "log_format")
+    names = ("data_dir", "host", "port", "rest_port", "password_file", "log_level", "log_format")
     file = arguments.config
     if file is None and os.environ.get("HIPPOD_CONFIG"):
         file = Path(os.environ["HIPPOD_CONFIG"])

@@ -38,6 +38,7 @@ class ProcessOptions:
     data_dir: str = ""
     host: str = "127.0.0.1"
     port: int = 8901
+    rest_port: int = 8902
     password_file: str = ""
     log_level: str = "info"
     log_format: str = "text"
@@ -45,7 +46,7 @@ class ProcessOptions:
 
 _SECTIONS: Final[dict[str, type]] = {"": ProcessOptions, "net": NetOptions, "engine": EngineOptions, "index": IndexOptions}
 _TYPES: Final = {"str": str, "int": int, "float": float, "bool": bool}
-_MAY_BE_ZERO: Final = frozenset({"port", "engine.free_bytes_min"})
+_MAY_BE_ZERO: Final = frozenset({"port", "rest_port", "engine.free_bytes_min"})
 
 
 class Setting(NamedTuple):
@@ -164,8 +165,8 @@ def _convert(name: str, value: Any, wanted: Any, where: str) -> Any:
         raise ConfigurationError(f"{where}: {name} is of type {wanted.__name__}, not {type(converted).__name__}")
     if wanted in (int, float) and not (converted > 0 or (converted == 0 and name in _MAY_BE_ZERO)):
         raise ConfigurationError(f"{where}: {name} must be above zero, not {converted}")
-    if name == "port" and converted > 65_535:
-        raise ConfigurationError(f"{where}: port is from 0 (any free one) to 65535, not {converted}")
+    if name in ("port", "rest_port") and converted > 65_535:
+        raise ConfigurationError(f"{where}: {name} is from 0 (any free one) to 65535, not {converted}")
     return converted
 
 

@@ -20,6 +20,7 @@ from hippod.engine.engine import Engine
 from hippod.errors import ConfigurationError, DataDirectoryBusy
 from hippod.net.logins import Logins
 from hippod.net.native.server import NativeServer
+from hippod.net.rest.server import RestServer
 
 # The event loop wants the interpreter back from a computing thread within this time.
 _SWITCH_INTERVAL_S: Final = 0.0005
@@ -45,12 +46,15 @@ async def run_server(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, stop, number)
     engine = await Engine.open(config.engine)
-    server = NativeServer(engine, Logins(engine.authenticate), config.net)
+    logins = Logins(engine.authenticate)
+    native, rest = NativeServer(engine, logins, config.net), RestServer(engine, logins, config.net)
+    process = config.process
     try:
-        _check_password(engine, config.process.host)
-        address = await _listen(server, config.process.host, config.process.port)
-        print(f"ready native={address}", flush=True)  # the one line on stdout that scripts wait for
-        _log.info("ready on %s, data in %s", address, config.engine.data_dir)
+        _check_password(engine, process.host)
+        native_address = await _listen(native, process.host, process.port, "--port")
+        rest_address = await _listen(rest, process.host, process.rest_port, "--rest-port")
+        print(f"ready native={native_address} rest={rest_address}", flush=True)  # the one line on stdout that scripts wait for
+        _log.info("ready on %s (native) and %s (REST), data in %s", native_address, rest_address, config.engine.data_dir)
         await asyncio.wait([stop, engine.stopped], return_when=asyncio.FIRST_COMPLETED)
     except BaseException:
         await engine.close()
@@ -62,7 +66,7 @@ async def run_server(config: Config) -> None:
         await asyncio.sleep(_LAST_WORDS_S)
         os._exit(error.exit_code)
     _log.info("stopping")
-    await server.stop()
+    await asyncio.gather(native.stop(), rest.stop())
     await engine.close()
     if engine.stopped.done():
         raise engine.stopped.result()
@@ -87,14 +91,14 @@ def _on_signal(stop: asyncio.Future[None], number: int) -> None:
     stop.set_result(None)
 
 
-async def _listen(server: NativeServer, host: str, port: int) -> str:
+async def _listen(server: NativeServer | RestServer, host: str, port: int, flag: str) -> str:
     try:
         bound, actual = await server.start(host, port)
     except socket.gaierror as error:
         raise ConfigurationError(f"host {host!r} is no address of this machine: {error.strerror}") from error
     except OSError as error:
         reason = f"cannot listen on {host}:{port}: {error.strerror}"
-        raise DataDirectoryBusy(f"{reason}; choose another --port, or 0 for any free one") from error
+        raise DataDirectoryBusy(f"{reason}; choose another {flag}, or 0 for any free one") from error
     return f"[{bound}]:{actual}" if ":" in bound else f"{bound}:{actual}"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-READY: Final = re.compile(r"ready native=(.+):(\d+)")
+READY: Final = re.compile(r"ready native=(.+):(\d+) rest=(.+):(\d+)")
 
 
 class ServerFailed(Exception):
@@ -28,7 +28,7 @@ class ServerFailed(Exception):
 
 
 class ServerProcess:
-    """`hippod serve` on `data_dir` and a free port. A context manager: it is running inside and has stopped after.
+    """`hippod serve` on `data_dir` and free ports. A context manager: it is running inside and has stopped after.
 
     `arguments` go to the command, `environment` over that of this process; its log is collected in a file, see `log`. `program` is the
     module to run and its first arguments.
@@ -45,6 +45,7 @@ class ServerProcess:
         self.data_dir = data_dir
         self.host = "127.0.0.1"
         self.port = 0
+        self.rest_port = 0
         self._arguments = arguments
         self._environment = {**os.environ, **(environment or {})}
         self._ready_s = ready_s
@@ -61,6 +62,11 @@ class ServerProcess:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.kill()
+
+    @property
+    def rest_url(self) -> str:
+        """Where the REST API begins, without a slash at its end."""
+        return f"http://{self.host}:{self.rest_port}/hippo/v1"
 
     @property
     def pid(self) -> int:
@@ -80,7 +86,8 @@ class ServerProcess:
         """Start and wait until it is ready, again after it has ended. Raises ServerFailed."""
         if self._process is not None:
             self._close_output()
-        command = [sys.executable, "-m", *self._program, "--data-dir", str(self.data_dir), "--port", "0", *self._arguments]
+        ports = ["--port", "0", "--rest-port", "0"]
+        command = [sys.executable, "-m", *self._program, "--data-dir", str(self.data_dir), *ports, *self._arguments]
         with self._log.open("a") as log:
             self._process = subprocess.Popen(  # noqa: S603 # our own module
                 command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
@@ -92,6 +99,7 @@ class ServerProcess:
             self.kill()
             raise ServerFailed(f"the server is not ready (exit code {code}); its log ends with:\n{self.log[-2_000:]}", code)
         self.host, self.port = ready[1].strip("[]"), int(ready[2])
+        self.rest_port = int(ready[4])
 
     def _first_line(self, until: float) -> str:
         out = self.process.stdout

@@ -154,6 +154,10 @@ class Engine:
         """The principal of a user, or AuthenticationFailed."""
         return await asyncio.to_thread(access.authenticate, self.catalog.users.get(user), password)
 
+    def user_version(self, user: str) -> object:
+        """Another object whenever anything about the user has changed, None where there is none."""
+        return self.catalog.users.get(user)
+
     def table(self, database: str, name: str, *, for_write: bool = False) -> Table:
         """The open table that a name or an alias means, or DatabaseNotFound, TableNotFound, TableClosed, or WrongState for writes
         through an alias without a write table."""

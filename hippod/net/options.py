@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NetOptions:
-    """Times are seconds, sizes bytes. Connections from loopback count towards the total, but not by address: they have one address."""
+    """Times are seconds, sizes bytes. Connections from loopback count towards the total, but not by address: they have one address.
+
+    `http_hosts`: names, separated by commas, under which the REST port may be asked beside the machine's own; `*` is any.
+    """
 
     connections_max: int = 1_000
     connections_per_address_max: int = 50
@@ -19,3 +22,8 @@ class NetOptions:
     unread_replies_bytes_max: int = 8 << 20
     unfinished_frames_bytes_max: int = 1 << 30
     stop_timeout_s: float = 10.0
+    http_hosts: str = ""
+    http_head_timeout_s: float = 10.0
+    http_body_bytes_max: int = 32 << 20
+    http_bodies_bytes_max: int = 512 << 20
+    http_json_elements_max: int = 1_000_000

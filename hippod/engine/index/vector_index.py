@@ -147,7 +147,8 @@ class VectorIndex:
     def describe(self) -> IndexDescription:
         generation = self._generations.current
         if generation is None:
-            return IndexDescription(self.state, self._generations.why_exact(), 0, 0, 0)
+            answers = self.state in (IndexState.ACTIVE, IndexState.BUILDING)
+            return IndexDescription(self.state, self._generations.why_exact(), 0, self._rows.live_count if answers else 0, 0)
         host = generation.host
         return IndexDescription(self.state, generation.recipe.text(), host.trained_rows, host.fresh_rows, host.memory_bytes())
 
