@@ -277,3 +277,18 @@ async def test_a_name_that_is_not_allowed_is_refused_quoted_and_shortened(peer: 
         assert repr(name[:40])[:-1] in error.message
         assert len(error.message) < 300
     assert (await peer.ask("list_tables")).body == {"tables": ["t"]}
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "word"),
+    [
+        ({"x": block(0)}, "REJECTED", "numbers, strings"),
+        ({"x": [{"y": block(0)}]}, "REJECTED", "numbers, strings"),
+        ({"x": "y" * 20_000}, "LIMIT_EXCEEDED", "16384"),
+        ({str(number): number for number in range(1_000)} | {"x": "y" * 10_000}, "LIMIT_EXCEEDED", "16384"),
+    ],
+)
+async def test_index_parameters_that_nobody_can_keep_are_refused(peer: Peer, params: dict[str, Any], code: str, word: str) -> None:
+    error = await peer.ask("create_index", [ONE], table="t", index="iy", field="v", params=params)
+    assert (error.code, word in error.message) == (code, True)
+    assert (await peer.ask("create_index", table="t", index="iy", field="v", params={"unknown": [1, {"a": None}]})).kind is Kind.REPLY

@@ -9,6 +9,7 @@ import msgspec
 
 from hippod.engine.catalog import Changes, IndexDefinition, TableDefinition, indexes, put_table
 from hippod.engine.handlers.jobs import run_job
+from hippod.engine.index.parameters import check_storable
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.jobs import Job
 from hippod.engine.operations import (
@@ -58,6 +59,7 @@ def index_info(engine: Engine, definition: TableDefinition, index: IndexDefiniti
 async def create_index(engine: Engine, operation: CreateIndex, deadline: float | None) -> Done:
     table = engine.table(operation.database, operation.table)
     field = table.vector_field(operation.field)
+    check_storable(operation.params)
     spec = IndexSpec.of(operation.type, operation.metric, operation.params, field.dimension or 0)
     index = IndexDefinition(operation.index, field.number, spec.type, spec.metric, operation.params, number=0)
 

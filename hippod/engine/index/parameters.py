@@ -8,12 +8,26 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from hippod.errors import Rejected
+import msgspec
+
+from hippod.errors import LimitExceeded, Rejected
+
+PARAMS_BYTES_MAX: Final = 16_384
 
 _E = TypeVar("_E", bound=enum.StrEnum)
 _FLAGS = {"true": True, "false": False}
+
+
+def check_storable(params: Mapping[str, Any]) -> None:
+    """Whether the catalog can keep them, also those that nobody knows: plain values, not too many. Raises Rejected or LimitExceeded."""
+    try:
+        size = len(msgspec.msgpack.encode(params))
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        raise Rejected("the parameters of an index are numbers, strings, flags, and lists or maps of them", parameter="params") from None
+    if size > PARAMS_BYTES_MAX:
+        raise LimitExceeded(f"the parameters of an index take at most {PARAMS_BYTES_MAX} bytes, not {size}", limit=PARAMS_BYTES_MAX)
 
 
 def whole(params: Mapping[str, Any], name: str, lowest: int, highest: int) -> int | None:
