@@ -142,6 +142,7 @@ RULES: Final[dict[type[ops.Operation], Rule]] = {
     ops.OpenTables: _OWN_MATCHING,
     ops.DescribeTable: _LOGIN,
     ops.DescribeTables: _LOGIN,
+    ops.GetSchema: _LOGIN,
     ops.ListTables: _LOGIN,
     ops.AddFields: _OWN,
     ops.DropFields: _OWN,

@@ -1,7 +1,7 @@
 """Every example of every document runs, one after the other as a reader would, against a server of its own.
 
 `python` blocks share one namespace; `sh` blocks run with bash in an empty directory in which `data` is the data directory of a stopped
-server. The port 8901 stands for that of the running server. An `output` block is compared with what the block before it
+server. The ports 8901 and 8902 stand for those of the running server. An `output` block is compared with what the block before it
 prints; `...` in it stands for anything. `console` blocks show what is not run: their commands must at least exist.
 """
 
@@ -84,7 +84,7 @@ def closed_at_the_end(namespace: dict[str, Any]) -> Iterator[None]:
 
 
 def with_ports(text: str, server: ServerProcess) -> str:
-    return text.replace("8901", str(server.port))
+    return text.replace("8901", str(server.port)).replace("8902", str(server.rest_port))
 
 
 def run_python(document: Path, block: Block, server: ServerProcess, namespace: dict[str, Any]) -> str:

@@ -39,6 +39,7 @@ HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any
     ops.OpenTables: tables.open_tables,
     ops.DescribeTable: tables.describe_table,
     ops.DescribeTables: tables.describe_tables,
+    ops.GetSchema: tables.get_schema,
     ops.ListTables: tables.list_tables,
     ops.AddFields: fields.add_fields,
     ops.DropFields: fields.drop_fields,

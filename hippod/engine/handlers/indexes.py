@@ -134,16 +134,21 @@ async def load_index(engine: Engine, operation: LoadIndex, deadline: float | Non
     return await _run(engine, table, operation, work, deadline)
 
 
-async def release_index(engine: Engine, operation: ReleaseIndex, deadline: float | None) -> Done:
+async def release_index(engine: Engine, operation: ReleaseIndex, deadline: float | None) -> JobInfo:
     table, index = _find(engine, operation)
     if not index.active:
         raise WrongState(f"index {index.name!r} is not active", index=index.name)
     await engine.jobs.cancel_of_table(table.definition.database, table.definition.name, index.name)
-    await _mark(engine, table, index.name, active=True, released=True, deadline=deadline)
-    for live in table.take_index(index.name):
-        await live.release()
-        await live.close(save=False)
-    return Done()
+
+    async def work(job: Job) -> None:
+        await _mark(engine, table, index.name, active=True, released=True)
+        for live in table.take_index(index.name):
+            description = live.describe()
+            job.vectors += description.vectors + description.fresh
+            await live.release()
+            await live.close(save=False)
+
+    return await _run(engine, table, operation, work, deadline)
 
 
 async def drop_index(engine: Engine, operation: DropIndex, deadline: float | None) -> Done:
@@ -178,7 +183,7 @@ async def _mark(engine: Engine, table: Table, name: str, *, active: bool, releas
 async def _run(
     engine: Engine,
     table: Table,
-    operation: ActivateIndex | RebuildIndex | LoadIndex,
+    operation: ActivateIndex | RebuildIndex | LoadIndex | ReleaseIndex,
     work: Callable[[Job], Awaitable[None]],
     deadline: float | None,
 ) -> JobInfo:

@@ -19,6 +19,7 @@ from hippod.engine.operations import (
     DescribeTables,
     Done,
     DropTable,
+    GetSchema,
     ListTables,
     ListTrash,
     OpenTables,
@@ -28,6 +29,7 @@ from hippod.engine.operations import (
     TableInfo,
     TableInfos,
     TableList,
+    TableSchema,
     TrashedTable,
     TrashList,
 )
@@ -127,6 +129,11 @@ def describe_table(engine: Engine, operation: DescribeTable, _deadline: float | 
 
 def describe_tables(engine: Engine, operation: DescribeTables, _deadline: float | None) -> TableInfos:
     return TableInfos([_table_info(engine, table) for table in _matching(engine, operation.database, operation.pattern)])
+
+
+def get_schema(engine: Engine, operation: GetSchema, _deadline: float | None) -> TableSchema:
+    table = engine.catalog.resolve(operation.database, operation.table, for_write=operation.for_write)
+    return TableSchema(table.name, table.database, table.id, table.schema)
 
 
 def list_tables(engine: Engine, operation: ListTables, _deadline: float | None) -> TableList:

@@ -61,6 +61,7 @@ from hippod.engine.operations.tables import (
     DescribeTable,
     DescribeTables,
     DropTable,
+    GetSchema,
     ListTables,
     ListTrash,
     OpenTables,
@@ -70,6 +71,7 @@ from hippod.engine.operations.tables import (
     TableInfo,
     TableInfos,
     TableList,
+    TableSchema,
     TrashedTable,
     TrashList,
 )
@@ -90,6 +92,7 @@ AnyOperation = (
     | OpenTables
     | DescribeTable
     | DescribeTables
+    | GetSchema
     | ListTables
     | AddFields
     | DropFields
@@ -190,6 +193,7 @@ __all__ = [
     "Get",
     "GetJob",
     "GetResult",
+    "GetSchema",
     "GetSettings",
     "GetStatistics",
     "GetStatus",
@@ -250,6 +254,7 @@ __all__ = [
     "TableInfo",
     "TableInfos",
     "TableList",
+    "TableSchema",
     "TableSettings",
     "TableStatistics",
     "TabletStatistics",

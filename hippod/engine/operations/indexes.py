@@ -83,10 +83,12 @@ class LoadIndex(Operation, frozen=True, tag="load_index"):
 
 
 class ReleaseIndex(Operation, frozen=True, tag="release_index"):
-    """Take an active index out of memory; searches are refused with WRONG_STATE until it is loaded. It stays so over restarts."""
+    """Take an active index out of memory, in a job; searches are refused with WRONG_STATE until it is loaded. It stays so over restarts.
+    `wait` as in activate_index."""
 
     table: str
     index: str
+    wait: bool = True
     database: str = DEFAULT_DATABASE
 
 

@@ -100,6 +100,15 @@ class DescribeTables(Operation, frozen=True, tag="describe_tables"):
     database: str = DEFAULT_DATABASE
 
 
+class GetSchema(Operation, frozen=True, tag="get_schema"):
+    """The fields of the table that a read goes to, or with `for_write` a write, where `table` is an alias."""
+
+    is_read = True
+    table: str
+    for_write: bool = False
+    database: str = DEFAULT_DATABASE
+
+
 class ListTables(Operation, frozen=True, tag="list_tables"):
     """The names of all tables of a database."""
 
@@ -125,6 +134,15 @@ class TableInfo(Result, frozen=True):
     settings: dict[str, SettingValue]
     owner: str
     partitioning: PartitioningInfo | None = None
+
+
+class TableSchema(Result, frozen=True):
+    """The fields of one table, which may be closed; `id` as in TableInfo."""
+
+    table: str
+    database: str
+    id: str
+    schema: Schema
 
 
 class TableInfos(Result, frozen=True):

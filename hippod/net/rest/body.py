@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import re
 import urllib.parse
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
 import msgspec
@@ -45,7 +46,7 @@ class NoBody(Body, frozen=True):
     """For routes that take no body; `{}` is none, too."""
 
 
-class JobBody(Body, frozen=True):
+class JobBody(Body, frozen=True, kw_only=True):
     """Of every long operation. `timeout` is how long to wait, not how long the job may take."""
 
     wait_for_completion: bool | None = None
@@ -76,6 +77,24 @@ def parse_duration(name: str, text: str | int) -> float:
     if match is None:
         raise BadRequest(f"{name} is a number with a unit (ms, s, m, h, d) such as '2m', not {str(text)[:40]!r}", field=name)
     return min(int(match[1]) * _SECONDS[match[2]], WAIT_S_MAX)
+
+
+_NUMBER: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+
+
+def plain_values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters whose names and types only the engine knows: null is absent, and text that is a number or a boolean is meant as one."""
+    return {name: _plain(value) for name, value in given.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if _NUMBER.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    return value
 
 
 @functools.lru_cache(maxsize=1_024)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -35,12 +35,13 @@ _ERRORS: Final = {
 def make_document(routes: Sequence[Route]) -> dict[str, Any]:
     """OpenAPI 3.1, the whole of it."""
     kinds = {kind for route in routes for kind in (route.body, route.result) if kind not in (NoBody, Text)}
-    ordered = sorted(kinds, key=lambda kind: kind.__name__)
-    _, schemas = msgspec.json.schema_components([*ordered, ErrorAnswer], schema_hook=_schema_of, ref_template=_REF)
+    ordered = [ErrorAnswer, *sorted(kinds, key=str)]
+    references, schemas = msgspec.json.schema_components(ordered, schema_hook=_schema_of, ref_template=_REF)
+    schema_of = dict(zip(map(str, ordered), references, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         for method in route.methods:
-            paths.setdefault(PREFIX + route.path, {})[method.lower()] = _operation(route, method)
+            paths.setdefault(PREFIX + route.path, {})[method.lower()] = _operation(route, method, schema_of)
     return {
         "openapi": "3.1.0",
         "info": {"title": "hippod: the Hippo REST API", "version": version("hippod"), "license": {"name": "Apache-2.0"}},
@@ -48,14 +49,14 @@ def make_document(routes: Sequence[Route]) -> dict[str, Any]:
         "components": {
             "schemas": schemas,
             "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
-            "responses": {f"Error{status}": _response(text, _ref(ErrorAnswer)) for status, text in _ERRORS.items()},
+            "responses": {f"Error{status}": _response(text, references[0]) for status, text in _ERRORS.items()},
         },
         "security": [{"basic": []}],
     }
 
 
-def _operation(route: Route, method: str) -> dict[str, Any]:
-    answer = {"type": "string"} if route.result is Text else _ref(route.result)
+def _operation(route: Route, method: str, schema_of: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    answer = {"type": "string"} if route.result is Text else schema_of[str(route.result)]
     media = "text/plain" if route.result is Text else JSON
     operation: dict[str, Any] = {
         "operationId": route.handler_name if method == route.methods[0] else f"{route.handler_name}_{method.lower()}",
@@ -68,7 +69,7 @@ def _operation(route: Route, method: str) -> dict[str, Any]:
     }
     if route.body is not NoBody:
         required = any(field.required for field in msgspec.structs.fields(route.body))
-        operation["requestBody"] = {"required": required, "content": {JSON: {"schema": _ref(route.body)}}}
+        operation["requestBody"] = {"required": required, "content": {JSON: {"schema": schema_of[str(route.body)]}}}
     return operation
 
 
@@ -85,10 +86,6 @@ def _query_parameter(field: msgspec.structs.FieldInfo) -> dict[str, Any]:
 
 def _response(text: str, schema: dict[str, Any], media: str = JSON) -> dict[str, Any]:
     return {"description": text, "content": {media: {"schema": schema}}}
-
-
-def _ref(kind: type) -> dict[str, Any]:
-    return {"$ref": _REF.format(name=kind.__name__)}
 
 
 def _schema_of(kind: type) -> dict[str, Any]:
