@@ -59,7 +59,8 @@ class Engine:
         self.catalog = Catalog()
         self.has_space = True
         self.remote: RemoteReader | None = None
-        self.stopped: asyncio.Future[ProcessExit] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.stopped: asyncio.Future[ProcessExit] = self._loop.create_future()
         self._background: set[asyncio.Task[Any]] = set()
         self.log: Log
         self.store: RowStore
@@ -126,7 +127,7 @@ class Engine:
 
         Canceling the future ends a read, and a row write that still waits; a change of several steps goes on to its end.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         try:
             access.check_access(self.catalog, self.jobs, principal, operation)
             outcome = self._handle(operation, principal, deadline)
@@ -229,7 +230,7 @@ class Engine:
             await asyncio.sleep(1.0)
 
     def _keep(self, work: Any) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = self._loop.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task

@@ -21,6 +21,7 @@ from hippod.errors import InvalidVector, LimitExceeded, Rejected, TypeMismatch
 _FLOAT32_SIGN_CLEAR = np.uint32(0x7FFFFFFF)
 _FLOAT32_INFINITE = np.uint32(0x7F800000)
 _FLOAT32_DENORMAL_LAST = np.uint32(0x007FFFFF)
+_ONE = np.uint32(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +128,25 @@ def normalize_column(field: Field, column: Column, *, zero_refused: bool) -> Col
 
 
 def check_vectors(name: str, vectors: npt.NDArray[np.float32], *, zero_refused: bool) -> None:
-    """Raise InvalidVector with the position of the first row that holds NaN, an infinity or a denormal, or (if refused) only zeros."""
+    """Raise InvalidVector with the position of the first row that holds NaN, an infinity or a denormal, or (if refused) only zeros.
+
+    There is at least one row.
+    """
     magnitude = vectors.view(np.uint32) & _FLOAT32_SIGN_CLEAR
-    # One comparison finds both ends: zero wraps round to the top of the range after the subtraction and is allowed back in.
-    odd = (magnitude >= _FLOAT32_INFINITE) | (magnitude - np.uint32(1) < _FLOAT32_DENORMAL_LAST)
-    if odd.any():
+    # Zero wraps round to the top of the range: what remains below are the denormals.
+    least = np.minimum.reduce(magnitude - _ONE, axis=None)
+    if len(vectors) == 1:
+        least_row = largest = np.maximum.reduce(magnitude, axis=None)
+    else:
+        rows = np.maximum.reduce(magnitude, axis=1)
+        least_row, largest = np.minimum.reduce(rows), np.maximum.reduce(rows)
+    if least < _FLOAT32_DENORMAL_LAST or largest >= _FLOAT32_INFINITE:
+        odd = (magnitude >= _FLOAT32_INFINITE) | (magnitude - _ONE < _FLOAT32_DENORMAL_LAST)
         position = int(np.argmax(odd.any(axis=1)))
         raise InvalidVector(f"vector {position} of {name!r} holds NaN, an infinity or a denormal number", field=name, position=position)
-    if zero_refused:
-        zero = ~magnitude.any(axis=1)
-        if zero.any():
-            position = int(np.argmax(zero))
-            raise InvalidVector(f"vector {position} of {name!r} is zero: it has no direction for cosine", field=name, position=position)
+    if zero_refused and least_row == 0:
+        position = int(np.argmin(magnitude.any(axis=1)))
+        raise InvalidVector(f"vector {position} of {name!r} is zero: it has no direction for cosine", field=name, position=position)
 
 
 def _stacked(field: Field, lists: ListArray) -> Values:

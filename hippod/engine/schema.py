@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -117,21 +118,24 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return self.max_length or VALUE_BYTES_MAX
 
 
-class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The fields of a table in their declared order. `auto_id`: the server makes the primary key of inserted rows."""
+class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """The fields of a table in their declared order. `auto_id`: the server makes the primary key of inserted rows.
+
+    What follows from the fields is found out once: every request asks for it.
+    """
 
     fields: tuple[Field, ...]
     auto_id: bool = False
 
-    @property
+    @cached_property
     def primary_key(self) -> Field:
         return next(f for f in self.fields if f.primary_key)
 
-    @property
+    @cached_property
     def vector_fields(self) -> tuple[Field, ...]:
         return tuple(f for f in self.fields if f.is_vector)
 
-    @property
+    @cached_property
     def scalar_fields(self) -> tuple[Field, ...]:
         return tuple(f for f in self.fields if not f.is_vector)
 

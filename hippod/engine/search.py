@@ -61,14 +61,13 @@ class _Question:
 def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[SearchResult]:
     """Answer a search. Raises Rejected and its descendants before anything is done."""
     question = _Question(table, operation, pool)
-    loop = asyncio.get_running_loop()
     if operation.filter or len(table.tablets) != 1:
-        return loop.create_task(_search_current(question, operation.filter))
+        return asyncio.ensure_future(_search_current(question, operation.filter))
     tablet = next(iter(table.tablets.values()))
-    answer: asyncio.Future[SearchResult] = loop.create_future()
     hits = tablet.indexes[question.index].search(question.vectors, question.k, question.params)
     if question.cost_of_gathering():
-        return loop.create_task(_gather_in_pool(question, tablet, hits))
+        return asyncio.ensure_future(_gather_in_pool(question, tablet, hits))
+    answer: asyncio.Future[SearchResult] = hits.get_loop().create_future()
 
     def deliver(done: asyncio.Future[Hits]) -> None:
         if answer.done():
@@ -146,9 +145,8 @@ async def _search_tablets(question: _Question, text: str) -> SearchResult:
 async def _search_matches(question: _Question, tablet: Tablet, matches: Matches) -> Hits:
     """Over-fetch while that is the cheaper way, then search among the matches."""
     index = tablet.indexes[question.index]
-    trained = index.describe().vectors > 0
     wanted = min(question.k, len(matches.slots))
-    plan = plan_filtered(question.k, len(matches.slots), tablet.columns.live_count, trained=trained)
+    plan = plan_filtered(question.k, len(matches.slots), tablet.columns.live_count, trained=index.is_trained)
     if plan.fetch is not None:
         hits = await index.search(question.vectors, plan.fetch, question.params)
         kept = await question.pool.run(_keep_matching, hits, matches.mask, question.k)

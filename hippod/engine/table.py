@@ -276,7 +276,7 @@ class Table:
     def state_of(self, index: IndexDefinition) -> IndexState:
         if index.released:
             return IndexState.RELEASED
-        live = [t.indexes[index.name].describe().state for t in self.tablets.values() if index.name in t.indexes]
+        live = [t.indexes[index.name].state for t in self.tablets.values() if index.name in t.indexes]
         if not index.active:
             return IndexState.BUILDING if live else IndexState.CREATED
         return IndexState.BUILDING if IndexState.BUILDING in live else IndexState.ACTIVE

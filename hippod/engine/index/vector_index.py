@@ -144,7 +144,13 @@ class VectorIndex:
         self._check_searchable()
         return self._submit(queries, k, None, slots)
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether a trained part answers now."""
+        return self._generations.current is not None
+
     def describe(self) -> IndexDescription:
+        """Reads files of the system: not for the way of a search."""
         generation = self._generations.current
         if generation is None:
             answers = self.state in (IndexState.ACTIVE, IndexState.BUILDING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -26,6 +27,9 @@ from hippod_client.wire.scan import check_structure
 
 Buffers = list[bytes | memoryview]
 
+# Data travel beside the body, so a program that asks the same kind of thing again and again sends the same short body each time.
+_REMEMBERED_BYTES_MAX: Final = 512
+_REMEMBERED_BODIES: Final = 256
 # Errors repeat what was sent; a name of a megabyte must not come back.
 _SHOWN_MAX: Final = 1_000
 
@@ -55,7 +59,10 @@ class Codec:
 
     def decode_request(self, body: memoryview, arrays: list[WireArray]) -> AnyOperation:
         """The operation of a REQUEST. Raises WireError for bytes that break the protocol, BadRequest for a body that is no operation."""
-        check_structure(body)
+        if len(body) <= _REMEMBERED_BYTES_MAX:
+            _check_structure_once(bytes(body))
+        else:
+            check_structure(body)
         self._arrays = arrays
         try:
             operation: AnyOperation = self._decoder.decode(body)
@@ -124,6 +131,12 @@ class Codec:
     def _add(self, array: WireArray) -> msgspec.msgpack.Ext:
         self._arrays.append(array)
         return msgspec.msgpack.Ext(EXT_ARRAY, array_reference(len(self._arrays) - 1))
+
+
+@lru_cache(_REMEMBERED_BODIES)
+def _check_structure_once(body: bytes) -> None:
+    """As `check_structure`; a body that has passed lately is not walked again."""
+    check_structure(body)
 
 
 def _decode_greeting(decoder: msgspec.msgpack.Decoder[_T], body: memoryview) -> _T:
