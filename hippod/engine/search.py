@@ -1,18 +1,20 @@
 """Vector search over a table: one plan a tablet, hits of all tablets merged, rows of the hits gathered into columns.
 
-The plain case (no filter, one tablet) passes through futures and callbacks only, without a task: it is the hot path.
+The plain case (no filter, one tablet, not too many hits) passes through one future without a task: it is the hot path.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from hippod.engine.addresses import addresses_in, gather
+from hippod.engine.index.delivery import QUERIES_PER_PART
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.matching import Matches
@@ -64,21 +66,11 @@ def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[
     if operation.filter or len(table.tablets) != 1:
         return asyncio.ensure_future(_search_current(question, operation.filter))
     tablet = next(iter(table.tablets.values()))
-    hits = tablet.indexes[question.index].search(question.vectors, question.k, question.params)
-    if question.cost_of_gathering():
+    index = tablet.indexes[question.index]
+    if question.cost_of_gathering() or len(question.vectors) > QUERIES_PER_PART:
+        hits = index.search(question.vectors, question.k, question.params)
         return asyncio.ensure_future(_gather_in_pool(question, tablet, hits))
-    answer: asyncio.Future[SearchResult] = hits.get_loop().create_future()
-
-    def deliver(done: asyncio.Future[Hits]) -> None:
-        if answer.done():
-            return
-        try:
-            answer.set_result(_gather(question, tablet, done.result()))
-        except (Exception, asyncio.CancelledError) as error:
-            answer.set_exception(error)
-
-    hits.add_done_callback(deliver)
-    return answer
+    return index.answer(question.vectors, question.k, question.params, partial(_gather, question, tablet))
 
 
 def _check_queries(operation: Search, field: Field, metric: Metric) -> npt.NDArray[np.float32]:

@@ -34,8 +34,7 @@ class Delivery:
         at = 0
         for search in batch.searches:
             stop = at + search.rows
-            if not search.future.done():
-                search.future.set_result(_cut(hits, at, stop, search.k))
+            search.answer(_cut(hits, at, stop, search.k))
             at = stop
 
     def _deliver_living(self, batch: Batch, hits: Hits, alive: Mask) -> None:
@@ -50,7 +49,7 @@ class Delivery:
                 search.fetch = search.fetch * 2 + 16
                 self._ask_again(search)
             else:
-                search.future.set_result(_cut(living, 0, search.rows, search.k))
+                search.answer(_cut(living, 0, search.rows, search.k))
 
 
 def fail(batch: Batch, error: BaseException) -> None:

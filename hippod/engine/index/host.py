@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import os
+import resource
 import select
 import signal
 import socket
@@ -114,15 +115,22 @@ class Host:
         """Whether something arrives within a moment in which this does not sleep.
 
         Being woken costs a lone searcher more than anything else on its way here. So while searches come one by one and soon after
-        an answer, they are awaited awake, for up to `_look_out_s`; every time that was in vain the next time is shorter.
+        an answer, they are awaited awake, for up to `_look_out_s`; every time that was in vain the next time is shorter. Whoever
+        else wants the processor gets it, and this sleeps from then on until searches come one by one again.
         """
+        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
         until = time.perf_counter() + self._look_out_s
-        while time.perf_counter() < until:
-            if select.select([self._socket], [], [], 0)[0]:
-                self._look_out_s = _LOOK_OUT_S
-                return True
-        self._look_out_s = self._look_out_s / 2 if self._look_out_s > _LOOK_OUT_LEAST_S else 0.0
-        return False
+        arrived = False
+        while not arrived and time.perf_counter() < until:
+            os.sched_yield()
+            arrived = bool(select.select([self._socket], [], [], 0)[0])
+        if resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw != switches:
+            self._look_out_s = 0.0
+        elif arrived:
+            self._look_out_s = _LOOK_OUT_S
+        else:
+            self._look_out_s = self._look_out_s / 2 if self._look_out_s > _LOOK_OUT_LEAST_S else 0.0
+        return arrived
 
     def _obey(self, header: Header, body: memoryview) -> None:
         kind = header.kind

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -26,12 +26,20 @@ BATCH_QUERIES_MAX: Final = 32
 class Search:
     """One waiting search for k rows per query: of all, tuned as `tuning` says (None: exactly), or of the slots `among`.
 
-    `fetch` rows are asked for, at least k. Only searches with equal `key` share a batch.
+    `fetch` rows are asked for, at least k. Only searches with equal `key` share a batch. The future gets what `finish` makes of the hits.
     """
 
-    __slots__ = ("among", "fetch", "future", "k", "key", "queries", "rows", "tuning")
+    __slots__ = ("among", "fetch", "finish", "future", "k", "key", "queries", "rows", "tuning")
 
-    def __init__(self, queries: Vectors, k: int, future: asyncio.Future[Hits], tuning: Tuning | None, among: Slots | None = None) -> None:
+    def __init__(
+        self,
+        queries: Vectors,
+        k: int,
+        future: asyncio.Future[Any],
+        tuning: Tuning | None,
+        among: Slots | None = None,
+        finish: Callable[[Hits], Any] | None = None,
+    ) -> None:
         self.queries = queries
         self.rows = len(queries)
         self.k = k
@@ -40,6 +48,19 @@ class Search:
         self.future = future
         self.among = among
         self.tuning = tuning
+        self.finish = finish
+
+    def answer(self, hits: Hits) -> None:
+        """Complete the future, unless nobody waits for it any more."""
+        if self.future.done():
+            return
+        if self.finish is None:
+            self.future.set_result(hits)
+            return
+        try:
+            self.future.set_result(self.finish(hits))
+        except Exception as error:
+            self.future.set_exception(error)
 
 
 class Batch:

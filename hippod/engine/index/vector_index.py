@@ -11,9 +11,9 @@ decides how fast the answer comes and how near it is to the exact one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -32,6 +32,8 @@ from hippod.engine.operations.indexes import IndexState
 from hippod.errors import WrongState
 
 _EXACT_SHARE: Final = 4
+
+T = TypeVar("T")
 
 
 class IndexDescription(msgspec.Struct, frozen=True):
@@ -132,12 +134,13 @@ class VectorIndex:
         `params`: nprobe (leaves to visit; at or above the number of leaves: exact) and reorder, or ef_search of a graph. Raises
         WrongState, Rejected or RetryLater.
         """
-        self._check_searchable()
-        generation = self._generations.current
-        if generation is not None:
-            return self._submit(queries, k, self.spec.tuning(params, k, generation.recipe), None)
-        self.spec.check_search(params, k)
-        return self._submit(queries, k, None, None)
+        return self._submit(queries, k, self._tuning(params, k), None)
+
+    def answer(self, queries: Vectors, k: int, params: Mapping[str, Any], finish: Callable[[Hits], T]) -> asyncio.Future[T]:
+        """As `search`, of up to QUERIES_PER_PART queries, with what `finish` makes of the hits: on the event loop, as soon as they come."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._route(Search(queries, k, future, self._tuning(params, k), finish=finish))
+        return future
 
     def search_among(self, queries: Vectors, k: int, slots: Slots) -> asyncio.Future[Hits]:
         """The k nearest of the living among `slots` (distinct), exactly. `slots` must not change before the answer."""
@@ -167,6 +170,15 @@ class VectorIndex:
             raise WrongState("the index is not active: activate_index first", state=self.state)
         if self.state is IndexState.RELEASED:
             raise WrongState("the index is released: load_index first", state=self.state)
+
+    def _tuning(self, params: Mapping[str, Any], k: int) -> Tuning | None:
+        """The tuning for the index of now; None while it answers exactly."""
+        self._check_searchable()
+        generation = self._generations.current
+        if generation is not None:
+            return self.spec.tuning(params, k, generation.recipe)
+        self.spec.check_search(params, k)
+        return None
 
     def _submit(self, queries: Vectors, k: int, tuning: Tuning | None, among: Slots | None) -> asyncio.Future[Hits]:
         """Submit a search; a long one goes in parts, so that others get their turn between them."""

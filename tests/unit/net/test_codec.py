@@ -37,6 +37,12 @@ def test_the_body_that_is_changed_below_is_a_request() -> None:
     assert decoded(BODY, ARRAYS) is not None
 
 
+def test_a_body_is_judged_the_same_when_it_comes_again() -> None:
+    twice = b"\x82\xa1a\x01\xa1a\x02"
+    for body, is_request in ((BODY, True), (twice, False)):
+        assert [decoded(body, ARRAYS) is not None for _ in range(3)] == [is_request] * 3
+
+
 @settings(max_examples=500)
 @given(st.binary(max_size=100))
 def test_rubbish_is_refused(body: bytes) -> None:

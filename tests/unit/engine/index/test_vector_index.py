@@ -153,3 +153,24 @@ async def test_dropping_removes_the_files_and_the_host(subject: Subject) -> None
             await asyncio.sleep(0.01)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_answer_is_made_of_the_hits_and_its_defect_reaches_the_one_who_asked(subject: Subject) -> None:
+    await activate(subject)
+    hits = await subject.index.search(subject.queries, 5, {})
+    assert await subject.index.answer(subject.queries, 5, {}, lambda found: found.slots.tolist()) == hits.slots.tolist()
+    broken = subject.index.answer(subject.queries, 5, {}, lambda found: found.slots[99])
+    fine = subject.index.answer(subject.queries, 5, {}, lambda found: len(found.slots))
+    with pytest.raises(IndexError):
+        await broken
+    assert await fine == 20
+
+
+async def test_answer_is_not_made_for_one_who_has_gone(subject: Subject) -> None:
+    await activate(subject)
+    made: list[int] = []
+    gone = subject.index.answer(subject.queries, 5, {}, lambda _found: made.append(1))
+    stays = subject.index.answer(subject.queries, 5, {}, lambda _found: made.append(2))
+    gone.cancel()
+    await stays
+    assert made == [2]

@@ -1,0 +1,41 @@
+"""Vectors that no index can take are found, and the first of them is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from hippod.engine.normalize import check_vectors
+from hippod.errors import InvalidVector
+
+TINY = float(np.finfo(np.float32).tiny)
+CELLS = st.one_of(
+    st.sampled_from([0.0, -0.0, 1.0, -2.5, TINY, -TINY, TINY / 2, -TINY / 4, float("inf"), float("-inf"), float("nan")]),
+    st.floats(width=32),
+)
+
+
+def first_bad(vectors: npt.NDArray[np.float32], *, zero_refused: bool) -> int | None:
+    """What `check_vectors` should name, cell by cell: a number that is none, before a vector that is zero."""
+    for position, vector in enumerate(vectors):
+        if any(not np.isfinite(cell) or 0 < abs(float(cell)) < TINY for cell in vector):
+            return position
+    for position, vector in enumerate(vectors):
+        if zero_refused and all(cell == 0 for cell in vector):
+            return position
+    return None
+
+
+@given(arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 3)), elements=CELLS), st.booleans())
+def test_first_vector_that_is_no_direction_or_no_number_is_named(vectors: npt.NDArray[np.float32], zero_refused: bool) -> None:
+    expected = first_bad(vectors, zero_refused=zero_refused)
+    if expected is None:
+        check_vectors("v", vectors, zero_refused=zero_refused)
+        return
+    with pytest.raises(InvalidVector) as caught:
+        check_vectors("v", vectors, zero_refused=zero_refused)
+    assert caught.value.details == {"field": "v", "position": expected}
