@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._cutter = session.FrameCutter()
         self._greeting: asyncio.Future[memoryview] | None = None
         self._pending: dict[int, _Pending] = {}
+        self._outgoing: list[bytes | memoryview] = []
         self._line: deque[asyncio.Future[None]] = deque()
         self._granted = 0
         self._last_id = 0
@@ -108,17 +109,31 @@ class Connection(asyncio.Protocol):
         self._pending[request_id] = _Pending(future, deadline, is_write)
         if deadline is not None and (self._timer is None or deadline < self._timer_at):
             self._set_timer(deadline)
-        if len(buffers) == 1:
-            transport.write(buffers[0])
-        elif sum(map(len, buffers)) <= _JOINED_BYTES_MAX:
-            transport.write(b"".join(buffers))
-        else:
-            transport.writelines(buffers)
+        self._write(buffers)
         try:
             return await future
         except asyncio.CancelledError:
             self._give_up(request_id)
             raise
+
+    def _write(self, buffers: Sequence[bytes | memoryview]) -> None:
+        """Send a frame: at once if nothing else is under way, else together with what is asked in the same turn of the loop."""
+        if sum(map(len, buffers)) > _JOINED_BYTES_MAX:
+            self._flush()
+            if self._transport is not None:
+                self._transport.writelines(buffers)
+        elif len(self._pending) > 1:
+            if not self._outgoing:
+                self._loop.call_soon(self._flush)
+            self._outgoing += buffers
+        else:
+            self._outgoing += buffers
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._outgoing and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(self._outgoing[0] if len(self._outgoing) == 1 else b"".join(self._outgoing))
+        self._outgoing.clear()
 
     def _next_id(self) -> int:
         self._last_id = self._last_id % _REQUEST_ID_MAX + 1
@@ -198,7 +213,7 @@ class Connection(asyncio.Protocol):
         pending = self._pending.get(request_id)
         if pending is None or self._transport is None or self._transport.is_closing():
             return
-        self._transport.write(session.cancel(request_id))
+        self._write([session.cancel(request_id)])
         pending.deadline = self._loop.time() + _CANCEL_ANSWER_S
         if self._timer is None or pending.deadline < self._timer_at:
             self._set_timer(pending.deadline)

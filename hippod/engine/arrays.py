@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -99,6 +99,7 @@ class ListArray:
 
 
 Values = npt.NDArray[np.generic] | StringArray | ListArray
+_VALUES: Final = (np.ndarray, StringArray, ListArray)
 
 
 class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,7 +110,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     valid: Any = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.values, np.ndarray | StringArray | ListArray):
+        if not isinstance(self.values, _VALUES):
             raise TypeError(f"the values of {self.field!r} must be an array block")
         if self.valid is None:
             return

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from hippod.engine.arrays import StringArray, Values
 from hippod.engine.rowblock import RowBlock, decode_block, encode_block
 from hippod.errors import DamagedData
 from hippod.wal.record import Record
@@ -64,15 +65,11 @@ class RowsEffect:
 Effect = CatalogEffect | RowsEffect
 
 
-def column_bytes(values: object) -> int:
+def column_bytes(values: Values) -> int:
     if isinstance(values, np.ndarray):
-        return int(values.nbytes)
-    total = 0
-    for part in ("offsets", "data", "values"):
-        inner = getattr(values, part, None)
-        if inner is not None:
-            total += column_bytes(inner)
-    return total
+        return values.nbytes
+    inner = values.data if isinstance(values, StringArray) else values.values
+    return values.offsets.nbytes + column_bytes(inner)
 
 
 def decode_effect(operation: int, table: int, body: memoryview) -> Effect:

@@ -119,10 +119,9 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """The fields of a table in their declared order. `auto_id`: the server makes the primary key of inserted rows.
+    """The fields of a table in their declared order. `auto_id`: the server makes the primary key of inserted rows."""
 
-    What follows from the fields is found out once: every request asks for it.
-    """
+    # What follows from the fields is found out once: every request asks for it.
 
     fields: tuple[Field, ...]
     auto_id: bool = False

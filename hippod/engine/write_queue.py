@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from hippod.engine.effects import CatalogEffect
 from hippod.engine.operations import Result
-from hippod.engine.row_writes import RowOperation, keys_of, shape_of
+from hippod.engine.row_writes import RowOperation, keys_of
 from hippod.engine.table import Table
 from hippod.engine.table_change import TableChange
 from hippod.errors import DeadlineExceeded, HippodError, RetryLater
@@ -52,8 +52,11 @@ class ExclusiveWrite(Protocol):
 
 @dataclass(slots=True, eq=False)
 class RowWrite:
+    """`shape`: see `row_writes.shape_of`."""
+
     table: Table
     operation: RowOperation
+    shape: tuple[object, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -142,7 +145,7 @@ class _Kinds:
         number = write.table.number
         if number in self._blocked:
             return False
-        kind = shape_of(write.operation)
+        kind = write.shape
         members = self._members.setdefault(number, {})
         if len(members) > 1 or (members and kind not in members):
             key_field = write.table.schema.primary_key.name

@@ -75,7 +75,7 @@ class Writer:
 
     def submit_rows(self, table: Table, operation: RowOperation, size_bytes: int, deadline: float | None) -> asyncio.Future[WriteResult]:
         """Queue a row write; its future gets a WriteResult or a HippodError. Raises RetryLater when too much waits."""
-        return self._submit(Waiting(RowWrite(table, operation), self._loop.create_future(), size_bytes, deadline))
+        return self._submit(Waiting(RowWrite(table, operation, shape_of(operation)), self._loop.create_future(), size_bytes, deadline))
 
     def submit_exclusive(self, write: ExclusiveWrite, deadline: float | None = None) -> asyncio.Future[Any]:
         """Queue a write that must be alone. Raises RetryLater when too much waits."""
@@ -197,7 +197,7 @@ def _prepare_rows(group: Sequence[Waiting]) -> Commit:
             continue
         if write.table.number not in changes:
             changes[write.table.number] = TableChange(write.table)
-        alike.setdefault((write.table.number, *shape_of(write.operation)), []).append(position)
+        alike.setdefault((write.table.number, *write.shape), []).append(position)
     for positions in alike.values():
         change = changes[writes[positions[0]].table.number]
         for position, answer in zip(positions, prepare(change, [writes[p].operation for p in positions]), strict=True):

@@ -212,6 +212,6 @@ def _decode_strings(frame: memoryview, at: int, size: int, ndim: int, rows: int,
     if ndim != 1 or columns or head > size:
         raise WireError(f"block {index}: {size} bytes do not hold {rows} strings")
     offsets = np.frombuffer(frame, _OFFSETS_DTYPE, rows + 1, at)
-    if offsets[0] != 0 or offsets[-1] != size - head or bool((offsets[1:] < offsets[:-1]).any()):
+    if offsets[0] != 0 or offsets[-1] != size - head or (rows > 1 and bool((offsets[1:] < offsets[:-1]).any())):
         raise WireError(f"block {index}: the offsets of strings ascend from 0 to the number of bytes")
     return WireStrings(offsets, np.frombuffer(frame, np.uint8, size - head, at + head))

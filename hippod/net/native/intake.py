@@ -33,7 +33,7 @@ class Intake:
         return len(self._partial)
 
     def feed(self, data: bytes) -> list[memoryview]:
-        """The frames that `data` completes. Raises WireError for a header that no frame can have."""
+        """The frames that `data` completes. Raises WireError for the header of an unfinished frame that no frame can have."""
         frames: list[memoryview] = []
         at = 0
         while self._partial:
@@ -50,9 +50,9 @@ class Intake:
         end = len(data)
         view = memoryview(data)
         while end - at >= HEADER_BYTES:
-            size = self._size(data, at)
-            if at + size > end:
-                self._wanted = size
+            size: int = _LENGTH.unpack_from(data, at)[0] + LENGTH_BYTES
+            if not HEADER_BYTES <= size <= end - at or size > self._frame_bytes_max:
+                self._wanted = self._size(data, at)
                 break
             frames.append(view[at : at + size])
             at += size

@@ -100,6 +100,7 @@ class Session(asyncio.Protocol):
         self._intake = Intake()
         self._running: dict[int, _Running] = {}
         self._held: dict[int, _Split] = {}
+        self._outgoing: Buffers = []
         self._principal: Principal | None = None
         self._checking: asyncio.Task[None] | None = None
         self._is_reading = True
@@ -192,6 +193,7 @@ class Session(asyncio.Protocol):
         self._intake = Intake()
         self._host.may_hold(self, 0)
         self._write(self._host.codec.encode_goodbye(reason))
+        self._flush()
         self._read(True)
         # A peer that has reset the connection meanwhile makes asyncio's own transport raise here.
         with suppress(OSError):
@@ -373,14 +375,28 @@ class Session(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _write(self, buffers: Buffers) -> None:
+        """Send a frame: at once if no request is in flight that could be answered in the same turn of the loop, else with its answer.
+
+        A group of writes ends in one turn: one call of the system then takes the answers to all that a client sent at a time.
+        """
         if self._transport is None:
             return
-        if len(buffers) == 1:
-            self._transport.write(buffers[0])
-        elif sum(map(len, buffers)) <= _JOINED_BYTES_MAX:
-            self._transport.write(b"".join(buffers))
-        else:
+        size = sum(map(len, buffers))
+        if size > _JOINED_BYTES_MAX:
+            self._flush()
             self._transport.writelines(buffers)
+        elif self._running:
+            if not self._outgoing:
+                self._loop.call_soon(self._flush)
+            self._outgoing += buffers
+        else:
+            self._outgoing += buffers
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._outgoing and self._transport is not None:
+            self._transport.write(self._outgoing[0] if len(self._outgoing) == 1 else b"".join(self._outgoing))
+        self._outgoing.clear()
 
 
 def _incident(defect: BaseException) -> Internal:
