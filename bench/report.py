@@ -52,16 +52,20 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """What was measured. `rows` by figure and data set; `options` tell with which data and for how long."""
+    """What was measured. `rows` by figure and data set; `options` tell with which data and for how long.
+
+    `load` is what the machine had to do already (the load average of the minute before): figures of a busy machine are worth less.
+    """
 
     started: str
+    load: float
     machine: Machine
     options: dict[str, str]
     rows: dict[str, list[Row]] = {}
 
     @classmethod
     def begin(cls, options: dict[str, str]) -> Report:
-        return cls(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), Machine.this(), options)
+        return cls(time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), os.getloadavg()[0], Machine.this(), options)
 
     @classmethod
     def read(cls, path: Path) -> Report:
@@ -82,7 +86,10 @@ class Report(msgspec.Struct):
         lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
         lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
         machine = self.machine
-        head = f"{self.started}, {machine.processors} x {machine.model} ({machine.architecture}), Python {machine.python}"
+        head = (
+            f"{self.started}, {machine.processors} x {machine.model} ({machine.architecture}), Python {machine.python}, "
+            f"load average before it {self.load:.1f}"
+        )
         notes = [f"- {row.figure}, {row.data}: {_details(row)}" for row in rows if row.details]
         return "\n".join([head, "", *lines, "", *notes])
 

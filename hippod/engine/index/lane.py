@@ -1,7 +1,7 @@
 """The lane of one index: it gathers waiting searches of the same kind into batches and keeps its backend busy, never flooded.
 
-There is no timer. Searches that arrive in one turn of the event loop leave together at its end, so a lone request goes at
-once, and while the backend has all it may hold, what arrives waits here and the next batch grows by itself.
+There is no timer. While the backend idles a search goes to it at once. While it is busy, searches that arrive in one turn of the
+event loop leave together at its end, and while it has all it may hold, what arrives waits here and the next batch grows by itself.
 
 A lane runs on the event loop. `start` hands a batch to the backend, which says `finish` or `release` when it is through.
 """
@@ -111,9 +111,13 @@ class Lane:
             waiting = self._waiting[search.key] = deque()
         waiting.append(search)
         self._waiting_queries += search.rows
-        if not self._scheduled and self._has_room():
+        if self._scheduled or not self._has_room():
+            return
+        if self._batches:
             self._scheduled = True
             self._loop.call_soon(self._flush)
+        else:
+            self._flush()
 
     def release(self, batch: Batch) -> None:
         """The backend is through with the batch: the next may go."""
