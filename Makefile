@@ -11,7 +11,7 @@ help: ## Print this list
 
 # Set up once, and again when the dependencies change.
 .venv/ready: pyproject.toml client/pyproject.toml
-	@echo "Setting up .venv (once; this downloads about 100 MB) ..."
+	@echo "Setting up .venv (once; this downloads about 130 MB) ..."
 	@$(PYTHON) -c 'import sys; sys.exit("hippod needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"

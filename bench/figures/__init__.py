@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench.figures import inserts, latency, loop, memory, ping, restart, searches, server_cpu, upserts
+from bench.figures import inserts, latency, loop, memory, ping, rest, restart, searches, server_cpu, upserts
 from bench.figures.base import Bench, Figure
 
 FIGURES: Final[tuple[Figure, ...]] = (
     Figure("ping", "processor time of a ping, blocking client", "packages", ping.measure),
     Figure("searches", "searches/s over the network, 64 connections with one query and 4 with 100", "packages", searches.measure),
     Figure("latency", "median latency of a lone client, asyncio and blocking", "packages", latency.measure),
+    Figure("rest", "REST searches/s at 64 connections, and durable inserts over REST", "packages", rest.measure),
     Figure("server-cpu", "server's processor time per search at 16 blocking clients", "packages", server_cpu.measure),
     Figure("upserts", "durable single-row upserts", "generated", upserts.measure),
     Figure("inserts", "durable inserts", "generated", inserts.measure),

@@ -53,6 +53,8 @@ class RestServer:
             ws="none",
             lifespan="off",
             log_config=None,
+            # What strangers send is answered, not logged line by line.
+            log_level="error",
             access_log=False,
             server_header=False,
             proxy_headers=False,
