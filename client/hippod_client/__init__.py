@@ -1,23 +1,30 @@
 """A client for hippod servers: `Client` for asyncio, `hippod_client.sync.Client` for everything else."""
 
 from hippod_client.client import Client
+from hippod_client.definitions import AliasInfo, GrantInfo, PrivilegesInfo, TemplateInfo, TrashedTable, UserInfo
 from hippod_client.errors import HippodError
 from hippod_client.results import Hit, Hits, IndexInfo, JobInfo, RowFailure, Rows, SearchResult, StatusInfo, TableInfo, WriteResult
 from hippod_client.schema import DataType, Field
 
 __all__ = [
+    "AliasInfo",
     "Client",
     "DataType",
     "Field",
+    "GrantInfo",
     "HippodError",
     "Hit",
     "Hits",
     "IndexInfo",
     "JobInfo",
+    "PrivilegesInfo",
     "RowFailure",
     "Rows",
     "SearchResult",
     "StatusInfo",
     "TableInfo",
+    "TemplateInfo",
+    "TrashedTable",
+    "UserInfo",
     "WriteResult",
 ]

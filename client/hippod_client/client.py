@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from hippod_client import requests
+from hippod_client.administration import Administration
 from hippod_client.calls import (
     ATTEMPTS_MAX,
     DEFAULT,
@@ -31,7 +32,7 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 
-class Client:
+class Client(Administration):
     """A connection to a hippod server, for asyncio.
 
         async with Client() as client:

@@ -29,6 +29,7 @@ from hippod_client.requests.base import Request
 from hippod_client.requests.jobs import succeeded
 from hippod_client.results import IndexInfo, JobInfo, Rows, SearchResult, StatusInfo, TableInfo, WriteResult
 from hippod_client.schema import Field
+from hippod_client.sync_administration import Administration
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import Kind
 
@@ -43,7 +44,7 @@ _REQUEST_ID_MAX: Final = 0xFFFFFFFF
 _PAUSE_S: Final = 0.5
 
 
-class Client:
+class Client(Administration):
     """A connection to a hippod server, for code without an event loop.
 
         with Client() as client:
@@ -433,7 +434,7 @@ def _remaining(deadline: float | None) -> float | None:
 
 def _document() -> None:
     """The methods do what those of the asyncio client do, so they have the same documentation."""
-    for name, method in vars(Client).items():
+    for name, method in (*vars(Client).items(), *vars(Administration).items()):
         twin = getattr(_AsyncClient, name, None)
         if twin is not None and not name.startswith("_"):
             method.__doc__ = twin.__doc__

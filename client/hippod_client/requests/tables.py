@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hippod_client.definitions import TrashedTable
 from hippod_client.requests.base import Reply, Request, done
 from hippod_client.results import TableInfo
 from hippod_client.schema import Field
@@ -28,3 +29,31 @@ def list_tables(database: str) -> Request[list[str]]:
 
 def _tables(reply: Reply) -> list[str]:
     return list(reply["tables"])
+
+
+def rename_table(database: str, table: str, new_name: str) -> Request[None]:
+    return Request({"op": "rename_table", "table": table, "new_name": new_name, "database": database}, done)
+
+
+def restore_table(database: str, table: str, new_name: str | None) -> Request[None]:
+    return Request({"op": "restore_table", "table": table, "new_name": new_name, "database": database}, done)
+
+
+def purge_table(database: str, table: str) -> Request[None]:
+    return Request({"op": "purge_table", "table": table, "database": database}, done)
+
+
+def list_trash(database: str) -> Request[list[TrashedTable]]:
+    return Request({"op": "list_trash", "database": database}, _trash, is_read=True)
+
+
+def _trash(reply: Reply) -> list[TrashedTable]:
+    return list(map(TrashedTable.of, reply["tables"]))
+
+
+def close_tables(database: str, pattern: str) -> Request[None]:
+    return Request({"op": "close_tables", "pattern": pattern, "database": database}, done)
+
+
+def open_tables(database: str, pattern: str) -> Request[None]:
+    return Request({"op": "open_tables", "pattern": pattern, "database": database}, done)

@@ -1,0 +1,165 @@
+"""The calls of the asyncio client about what exists beside rows and indexes, and about who may use it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from hippod_client import requests
+from hippod_client.calls import DEFAULT, Timeout
+from hippod_client.definitions import AliasInfo, PrivilegesInfo, SettingValue, TemplateInfo, TrashedTable, UserInfo
+from hippod_client.requests.base import Request
+from hippod_client.schema import Field
+
+T = TypeVar("T")
+
+
+class Administration(ABC):
+    """Part of `Client`."""
+
+    database: str
+
+    @abstractmethod
+    async def _call(self, request: Request[T], timeout: Timeout) -> T:
+        """Send a request and read its reply."""
+
+    async def rename_table(self, table: str, new_name: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Give a table a new name; its id stays, aliases follow. Raises TableNotFound, AlreadyExists or InvalidName."""
+        await self._call(requests.rename_table(self.database, table, new_name), timeout)
+
+    async def restore_table(self, table: str, new_name: str | None = None, *, timeout: Timeout = DEFAULT) -> None:
+        """Take a table out of the trash, by its id or the last one dropped of that name. Its indexes come back released.
+
+        Raises TableNotFound, or AlreadyExists while a table has the name."""
+        await self._call(requests.restore_table(self.database, table, new_name), timeout)
+
+    async def purge_table(self, table: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Remove a table in the trash for good: the one of this id, or all of this name. Raises TableNotFound."""
+        await self._call(requests.purge_table(self.database, table), timeout)
+
+    async def list_trash(self, *, timeout: Timeout = DEFAULT) -> list[TrashedTable]:
+        """The dropped tables that can be restored, the last one dropped first."""
+        return await self._call(requests.list_trash(self.database), timeout)
+
+    async def close_tables(self, pattern: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Take the tables out of memory whose names match (with `*`, separated by commas); access to their rows raises TableClosed."""
+        await self._call(requests.close_tables(self.database, pattern), timeout)
+
+    async def open_tables(self, pattern: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Open closed tables. Their indexes stay released until `load_index`."""
+        await self._call(requests.open_tables(self.database, pattern), timeout)
+
+    async def add_alias(self, alias: str, table: str, *, is_write_table: bool | None = None, timeout: Timeout = DEFAULT) -> None:
+        """Let `alias` lead to `table` as well; `is_write_table`: writes through it go there. Raises TableNotFound or AlreadyExists."""
+        await self._call(requests.add_alias(self.database, alias, table, is_write_table), timeout)
+
+    async def remove_alias(self, alias: str, table: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Let `alias` not lead to `table` any more; without any table it is gone. Raises AliasNotFound."""
+        await self._call(requests.remove_alias(self.database, alias, table), timeout)
+
+    async def drop_alias(self, alias: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Remove an alias; its tables stay. Raises AliasNotFound."""
+        await self._call(requests.drop_alias(self.database, alias), timeout)
+
+    async def list_aliases(self, pattern: str = "*", *, timeout: Timeout = DEFAULT) -> list[AliasInfo]:
+        """The aliases of the database whose names match."""
+        return await self._call(requests.list_aliases(self.database, pattern), timeout)
+
+    async def add_fields(self, table: str, fields: Iterable[Field], *, timeout: Timeout = DEFAULT) -> None:
+        """Add scalar fields; rows that exist get their default, or null. Raises Rejected for one with neither while there are rows."""
+        await self._call(requests.add_fields(self.database, table, fields), timeout)
+
+    async def drop_fields(self, table: str, fields: Sequence[str], *, timeout: Timeout = DEFAULT) -> None:
+        """Remove fields with their cells. Raises FieldNotFound, or Rejected for a key, an indexed or a partition field."""
+        await self._call(requests.drop_fields(self.database, table, fields), timeout)
+
+    async def rename_fields(self, table: str, names: Mapping[str, str], *, timeout: Timeout = DEFAULT) -> None:
+        """Give fields new names, old -> new, all at once. Raises FieldNotFound or Rejected."""
+        await self._call(requests.rename_fields(self.database, table, names), timeout)
+
+    async def change_settings(self, table: str, settings: Mapping[str, SettingValue | None], *, timeout: Timeout = DEFAULT) -> None:
+        """Change settings of a table, all or none; None sets one back to its default. Raises Rejected, TypeMismatch or LimitExceeded."""
+        await self._call(requests.change_settings(self.database, table, settings), timeout)
+
+    async def get_settings(self, table: str, *, timeout: Timeout = DEFAULT) -> dict[str, SettingValue]:
+        """All settings of a table. Raises TableNotFound."""
+        return await self._call(requests.get_settings(self.database, table), timeout)
+
+    async def put_template(
+        self,
+        template: str,
+        patterns: Sequence[str],
+        *,
+        order: int = 0,
+        settings: Mapping[str, SettingValue] | None = None,
+        indexes: Sequence[Mapping[str, Any]] = (),
+        timeout: Timeout = DEFAULT,
+    ) -> None:
+        """Make or replace a template: tables created later whose names match one of `patterns` get its settings and indexes.
+
+        An index is a mapping with `index`, `field` and, if need be, `type`, `metric` and `params`. Where several templates differ, the one
+        with the highest `order` holds. Raises Rejected or LimitExceeded."""
+        await self._call(requests.put_template(template, patterns, order, settings, indexes), timeout)
+
+    async def drop_template(self, template: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Remove a template; tables stay as they are. Raises TemplateNotFound."""
+        await self._call(requests.drop_template(template), timeout)
+
+    async def list_templates(self, pattern: str = "*", *, timeout: Timeout = DEFAULT) -> list[TemplateInfo]:
+        """The templates whose names match, in the order in which they are applied."""
+        return await self._call(requests.list_templates(pattern), timeout)
+
+    async def create_user(
+        self,
+        user: str,
+        password: str,
+        *,
+        is_superuser: bool = False,
+        can_create_database: bool = False,
+        can_create_role: bool = False,
+        timeout: Timeout = DEFAULT,
+    ) -> None:
+        """Make a user. Raises AlreadyExists, InvalidName or LimitExceeded."""
+        await self._call(requests.create_user(user, password, is_superuser, can_create_database, can_create_role), timeout)
+
+    async def alter_user(
+        self,
+        user: str,
+        *,
+        password: str | None = None,
+        is_superuser: bool | None = None,
+        can_create_database: bool | None = None,
+        can_create_role: bool | None = None,
+        timeout: Timeout = DEFAULT,
+    ) -> None:
+        """Change what is given. Raises UserNotFound, or Rejected for the last superuser."""
+        await self._call(requests.alter_user(user, password, is_superuser, can_create_database, can_create_role), timeout)
+
+    async def drop_user(self, user: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Remove a user; its tables stay, and are yours. Raises UserNotFound, or Rejected for yourself."""
+        await self._call(requests.drop_user(user), timeout)
+
+    async def describe_user(self, user: str, *, timeout: Timeout = DEFAULT) -> UserInfo:
+        """What a user may do as a whole. Raises UserNotFound."""
+        return await self._call(requests.describe_user(user), timeout)
+
+    async def list_users(self, pattern: str = "*", *, timeout: Timeout = DEFAULT) -> list[UserInfo]:
+        """The users whose names match, sorted."""
+        return await self._call(requests.list_users(pattern), timeout)
+
+    async def grant(self, user: str, privileges: Sequence[str], table: str | None = None, *, timeout: Timeout = DEFAULT) -> None:
+        """Give a user privileges (create, access, all) on a table, or on the whole database. Raises UserNotFound or TableNotFound."""
+        await self._call(requests.grant(self.database, user, privileges, table), timeout)
+
+    async def revoke(self, user: str, privileges: Sequence[str], table: str | None = None, *, timeout: Timeout = DEFAULT) -> None:
+        """Take privileges away from a user; those that it has not are no error. Raises UserNotFound or TableNotFound."""
+        await self._call(requests.revoke(self.database, user, privileges, table), timeout)
+
+    async def user_privileges(self, user: str, *, timeout: Timeout = DEFAULT) -> list[PrivilegesInfo]:
+        """What was granted to a user, and what it owns. Raises UserNotFound."""
+        return await self._call(requests.user_privileges(user), timeout)
+
+    async def table_privileges(self, table: str, *, timeout: Timeout = DEFAULT) -> PrivilegesInfo:
+        """Who owns a table, and to whom it was granted. Raises TableNotFound."""
+        return await self._call(requests.table_privileges(self.database, table), timeout)
