@@ -9,6 +9,7 @@ from hippod.engine.catalog.catalog import Catalog
 from hippod.engine.catalog.documents import Changes, IndexDefinition, TableDefinition, Template, delete_template, put_template
 from hippod.engine.catalog.indexes import with_index
 from hippod.engine.catalog.settings import checked_settings, with_settings
+from hippod.engine.index.parameters import check_storable
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.operations.templates import ORDER_MAX, PutTemplate, TemplateIndex
 from hippod.engine.patterns import PATTERNS_MAX, check_patterns, name_matcher
@@ -37,6 +38,7 @@ def put(catalog: Catalog, wanted: PutTemplate) -> Changes:
             raise Rejected(f"index {index.index!r} is declared twice", index=index.index)
         seen.add(index.index)
         IndexSpec.of(index.type, index.metric, {}, 1)
+        check_storable(index.params)
     patterns = tuple(part for pattern in wanted.patterns for part in check_patterns(pattern))
     settings = checked_settings(wanted.settings)
     return (put_template(Template(wanted.template, patterns, wanted.order, settings, tuple(wanted.indexes))),)

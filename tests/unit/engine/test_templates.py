@@ -106,6 +106,8 @@ async def test_a_table_that_lacks_the_field_of_an_index_is_not_created(engine: E
         (PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", type="TREE")]), Rejected),
         (PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", metric="far")]), Rejected),
         (PutTemplate("t", ["*"], indexes=[TemplateIndex("i,j", "v")]), InvalidName),
+        (PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", params={"x": vectors([1.0])})]), Rejected),
+        (PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", params={"x": "y" * 20_000})]), LimitExceeded),
     ],
 )
 async def test_a_wrong_template_is_refused(engine: Engine, template: PutTemplate, error: type[HippodError]) -> None:
