@@ -240,6 +240,16 @@ class Client(Administration):
         """Train an active index anew over the rows of now; it answers as before meanwhile. Waits as `activate_index`."""
         return await self._job(requests.rebuild_index(self.database, table, index, wait=False), wait, progress, timeout)
 
+    async def compact_index(
+        self, table: str, index: str, *, wait: bool = True, progress: Progress | None = None, timeout: float | None = None
+    ) -> JobInfo:
+        """Train an active index anew if rows died since it was trained; it answers as before meanwhile. Waits as `activate_index`."""
+        return await self._job(requests.compact_index(self.database, table, index, wait=False), wait, progress, timeout)
+
+    async def set_auto_compaction(self, table: str, index: str, enabled: bool, *, timeout: Timeout = DEFAULT) -> None:
+        """Whether an index trains anew by itself when too much changed since it was trained, as a new one does."""
+        await self._call(requests.set_auto_compaction(self.database, table, index, enabled), timeout)
+
     async def load_index(
         self, table: str, index: str, *, wait: bool = True, progress: Progress | None = None, timeout: float | None = None
     ) -> JobInfo:

@@ -31,8 +31,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo(Record):
-    """`state`: created, building, active or released. `vectors` are in the trained part, `fresh` are searched exactly beside it;
-    `engine` says what answers now."""
+    """`state`: created, building, active or released. `vectors` are in the trained part, each of which takes `bytes_per_vector` of memory;
+    `fresh` are searched exactly beside it; `removed` died since it was trained. `engine` says what answers now, `building` what is being
+    built to take its place; `auto_compaction`: whether it trains anew by itself."""
 
     index: str
     field: str
@@ -44,6 +45,10 @@ class IndexInfo(Record):
     vectors: int
     fresh: int
     memory_bytes: int
+    removed: int
+    building: str
+    bytes_per_vector: float
+    auto_compaction: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,14 @@ class Client(Administration):
     ) -> JobInfo:
         return self._job(requests.rebuild_index(self.database, table, index, wait=False), wait, progress, timeout)
 
+    def compact_index(
+        self, table: str, index: str, *, wait: bool = True, progress: Progress | None = None, timeout: float | None = None
+    ) -> JobInfo:
+        return self._job(requests.compact_index(self.database, table, index, wait=False), wait, progress, timeout)
+
+    def set_auto_compaction(self, table: str, index: str, enabled: bool, *, timeout: Timeout = DEFAULT) -> None:
+        self._call(requests.set_auto_compaction(self.database, table, index, enabled), timeout)
+
     def load_index(
         self, table: str, index: str, *, wait: bool = True, progress: Progress | None = None, timeout: float | None = None
     ) -> JobInfo:

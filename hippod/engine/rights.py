@@ -170,6 +170,8 @@ RULES: Final[dict[type[ops.Operation], Rule]] = {
     ops.CreateIndex: _OWN,
     ops.ActivateIndex: _OWN,
     ops.RebuildIndex: _OWN,
+    ops.CompactIndex: _OWN,
+    ops.SetAutoCompaction: _OWN,
     ops.LoadIndex: _OWN,
     ops.ReleaseIndex: _OWN,
     ops.DropIndex: _OWN,

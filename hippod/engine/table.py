@@ -17,6 +17,7 @@ import numpy as np
 from hippod.engine.addresses import Addresses, addresses_in, gather_cells, split_by_tablet, tablets_of
 from hippod.engine.arrays import Values, take_values
 from hippod.engine.catalog import IndexDefinition, TableDefinition
+from hippod.engine.catalog.settings import DELETION_SHARE
 from hippod.engine.columns import FieldColumn
 from hippod.engine.effects import RowsEffect
 from hippod.engine.expr import Filter, compile_filter
@@ -85,6 +86,9 @@ class Table:
         before, self.definition = self.definition, definition
         if definition.schema != before.schema:
             self._adopt_schema(definition.schema)
+        for tablet in self.tablets.values():
+            for name, live in tablet.indexes.items():
+                self._keep_up(live, name)
         if definition.partitioning == before.partitioning:
             return []
         numbers = definition.tablet_numbers
@@ -290,8 +294,16 @@ class Table:
         spec = IndexSpec.of(index.type, index.metric, index.params, field.dimension or 0)
         directory = self.saved_index(index, tablet.number)
         live = VectorIndex(spec, tablet.rows[field.number], self._hosts, directory, self._pool)
+        self._keep_up(live, index.name)
         tablet.indexes[index.name] = live
         return live
+
+    def _keep_up(self, live: VectorIndex, name: str) -> None:
+        """Tell an index what the definition says about training it anew; nothing where it is not in it any more."""
+        share = self.definition.settings.get(DELETION_SHARE)
+        for index in self.definition.indexes:
+            if index.name == name:
+                live.keep_up(index.auto_compaction, share if isinstance(share, float) else None)
 
     def saved_index(self, index: IndexDefinition, tablet: int) -> Path:
         """Where the saved files of an index of one tablet lie."""

@@ -345,6 +345,24 @@ async def _rebuild_index(client: Client) -> None:
     assert (await client.search("t", [3, 3, 3, 3], 1)).ids.tolist() == [3]
 
 
+@covers("compact_index")
+async def _compact_index(client: Client) -> None:
+    await filled(client, indexed=True)
+    job = await client.compact_index("t", "ix")
+    assert (job.status, job.action) == ("succeeded", "compact_index")
+    await client.create_index("t", "iy", "v", type="FLAT")
+    await fails(e.WrongState, client.compact_index("t", "iy"))
+
+
+@covers("set_auto_compaction")
+async def _set_auto_compaction(client: Client) -> None:
+    await filled(client, indexed=True)
+    assert [index.auto_compaction for index in await client.list_indexes("t")] == [True]
+    await client.set_auto_compaction("t", "ix", enabled=False)
+    assert [index.auto_compaction for index in await client.list_indexes("t")] == [False]
+    await fails(e.IndexNotFound, client.set_auto_compaction("t", "none", enabled=True))
+
+
 @covers("release_index")
 async def _release_index(client: Client) -> None:
     await filled(client, indexed=True)

@@ -7,7 +7,17 @@ from hippod_client.requests.aliases import add_alias, drop_alias, list_aliases, 
 from hippod_client.requests.base import Request
 from hippod_client.requests.databases import create_database, drop_database, list_databases
 from hippod_client.requests.fields import add_fields, drop_fields, rename_fields
-from hippod_client.requests.indexes import activate_index, create_index, drop_index, list_indexes, load_index, rebuild_index, release_index
+from hippod_client.requests.indexes import (
+    activate_index,
+    compact_index,
+    create_index,
+    drop_index,
+    list_indexes,
+    load_index,
+    rebuild_index,
+    release_index,
+    set_auto_compaction,
+)
 from hippod_client.requests.jobs import cancel_job, get_job, list_jobs
 from hippod_client.requests.privileges import grant, revoke, table_privileges, user_privileges
 from hippod_client.requests.queries import count, query, search
@@ -38,6 +48,7 @@ __all__ = [
     "cancel_job",
     "change_settings",
     "close_tables",
+    "compact_index",
     "count",
     "create_database",
     "create_index",
@@ -80,6 +91,7 @@ __all__ = [
     "restore_table",
     "revoke",
     "search",
+    "set_auto_compaction",
     "status",
     "table_privileges",
     "update",

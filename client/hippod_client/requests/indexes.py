@@ -24,6 +24,14 @@ def rebuild_index(database: str, table: str, index: str, wait: bool) -> Request[
     return _job("rebuild_index", database, table, index, wait)
 
 
+def compact_index(database: str, table: str, index: str, wait: bool) -> Request[JobInfo]:
+    return _job("compact_index", database, table, index, wait)
+
+
+def set_auto_compaction(database: str, table: str, index: str, enabled: bool) -> Request[None]:
+    return Request({"op": "set_auto_compaction", "table": table, "index": index, "enabled": enabled, "database": database}, done)
+
+
 def load_index(database: str, table: str, index: str, wait: bool) -> Request[JobInfo]:
     return _job("load_index", database, table, index, wait)
 

@@ -42,7 +42,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class IndexDefinition(Document, frozen=True):
-    """`active`: built and kept up to date by writes; `released`: active, but not in memory until it is loaded."""
+    """`active`: built and kept up to date by writes; `released`: active, but not in memory until it is loaded; `auto_compaction`: trains
+    anew by itself when too much changed."""
 
     name: str
     field: int
@@ -52,6 +53,7 @@ class IndexDefinition(Document, frozen=True):
     number: int
     active: bool = False
     released: bool = False
+    auto_compaction: bool = True
 
 
 class PartitionDefinition(Document, frozen=True):

@@ -19,6 +19,7 @@ SHARDS: Final = "number_of_shards"
 REPLICAS: Final = "number_of_replicas"
 TAG: Final = "tag"
 TAG_CLEAR: Final = "tag.clear"
+DELETION_SHARE: Final = "embedding.segment.max_deletion_proportion"
 SETTING_CHARACTERS_MAX: Final = 128
 
 
@@ -41,7 +42,7 @@ SETTINGS: Final[dict[str, Setting]] = {
     "dc_affinity": Setting(bool, True),
     "embedding.segment.max_size_mb": Setting(int, 512, 1, 65_536),
     "embedding.segment.seal_proportion": Setting(float, 0.2, 0.01, 1.0),
-    "embedding.segment.max_deletion_proportion": Setting(float, None, 0.01, 1.0),
+    DELETION_SHARE: Setting(float, None, 0.01, 1.0),
 }
 
 

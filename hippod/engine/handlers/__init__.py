@@ -67,6 +67,8 @@ HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any
     ops.CreateIndex: indexes.create_index,
     ops.ActivateIndex: indexes.activate_index,
     ops.RebuildIndex: indexes.rebuild_index,
+    ops.CompactIndex: indexes.compact_index,
+    ops.SetAutoCompaction: indexes.set_auto_compaction,
     ops.LoadIndex: indexes.load_index,
     ops.ReleaseIndex: indexes.release_index,
     ops.DropIndex: indexes.drop_index,

@@ -14,6 +14,7 @@ from hippod.engine.index.spec import IndexSpec
 from hippod.engine.jobs import Job
 from hippod.engine.operations import (
     ActivateIndex,
+    CompactIndex,
     CreateIndex,
     Done,
     DropIndex,
@@ -26,6 +27,7 @@ from hippod.engine.operations import (
     Metric,
     RebuildIndex,
     ReleaseIndex,
+    SetAutoCompaction,
 )
 from hippod.engine.schema import Field
 from hippod.engine.table import Table
@@ -53,6 +55,10 @@ def index_info(engine: Engine, definition: TableDefinition, index: IndexDefiniti
         vectors=sum(d.vectors for d in live),
         fresh=sum(d.fresh for d in live),
         memory_bytes=sum(d.memory_bytes for d in live),
+        removed=sum(d.removed for d in live),
+        building=", ".join(sorted({d.building for d in live} - {""})),
+        bytes_per_vector=max((d.bytes_per_vector for d in live), default=0.0),
+        auto_compaction=index.auto_compaction,
     )
 
 
@@ -121,6 +127,29 @@ async def rebuild_index(engine: Engine, operation: RebuildIndex, deadline: float
     return await _run(engine, table, operation, work, deadline)
 
 
+async def compact_index(engine: Engine, operation: CompactIndex, deadline: float | None) -> JobInfo:
+    table, index = _find(engine, operation)
+    if not index.active or index.released:
+        raise WrongState(f"index {index.name!r} is not active: activate or load it first", index=index.name)
+
+    async def work(job: Job) -> None:
+        await engine.for_each_tablet(table.open_index(index), job, lambda live, progress: live.compact(progress))
+
+    return await _run(engine, table, operation, work, deadline)
+
+
+async def set_auto_compaction(engine: Engine, operation: SetAutoCompaction, deadline: float | None) -> Done:
+    table, index = _find(engine, operation)
+
+    def compute() -> Changes:
+        definition = engine.current(table).definition
+        changed = msgspec.structs.replace(definition.index(index.name), auto_compaction=operation.enabled)
+        return (put_table(definition.with_index(changed)),)
+
+    await engine.change_catalog(compute, deadline)
+    return Done()
+
+
 async def load_index(engine: Engine, operation: LoadIndex, deadline: float | None) -> JobInfo:
     table, index = _find(engine, operation)
     if not index.active:
@@ -183,7 +212,7 @@ async def _mark(engine: Engine, table: Table, name: str, *, active: bool, releas
 async def _run(
     engine: Engine,
     table: Table,
-    operation: ActivateIndex | RebuildIndex | LoadIndex | ReleaseIndex,
+    operation: ActivateIndex | RebuildIndex | CompactIndex | LoadIndex | ReleaseIndex,
     work: Callable[[Job], Awaitable[None]],
     deadline: float | None,
 ) -> JobInfo:

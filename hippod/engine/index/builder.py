@@ -62,7 +62,7 @@ class GenerationBuilder:
             await host.send_slots(Kind.SLOTS, slots)
             progress(0.1, "training")
             built = await host.call(Kind.TRAIN, TrainTask(recipe, self._options.training_threads))
-            generation = self._generation(host, msgspec.json.decode(built, type=Recipe), len(slots))
+            generation = self._generation(host, msgspec.json.decode(built, type=Recipe), len(slots), 0)
             progress(0.8, "saving")
             await self.save(generation)
             progress(0.9, "catching up")
@@ -84,7 +84,7 @@ class GenerationBuilder:
         try:
             await host.send_slots(Kind.SLOTS, positions)
             await host.call(Kind.LOAD, FileTask(str(path)))
-            generation = self._generation(host, manifest.recipe, manifest.trained_rows)
+            generation = self._generation(host, manifest.recipe, manifest.trained_rows, manifest.removed_rows)
             self._register(generation)
             await generation.catch_up(self._rows, self._pool, positions)
         except HostFailed as error:
@@ -99,12 +99,12 @@ class GenerationBuilder:
 
     async def save(self, generation: Generation) -> bool:
         """Save what the generation has trained and absorbed; False, with a warning in the log, if that fails. Raises HostLost."""
-        changed = generation.changed_rows
+        changed, removed = generation.changed_rows, generation.removed_rows
         try:
             building = await self._pool.run(self.saved.begin)
             positions = np.frombuffer(await generation.host.call(Kind.SAVE, FileTask(str(building))), np.int64)
             row_ids = self._rows.row_ids
-            manifest = Manifest(FORMAT, _definition(self._spec), generation.recipe, generation.trained_rows)
+            manifest = Manifest(FORMAT, _definition(self._spec), generation.recipe, generation.trained_rows, removed)
             await self._pool.run(lambda: self.saved.commit(building, _row_ids_of(row_ids, positions), manifest))
         except (OSError, HostFailed) as error:
             log.warning("a trained index could not be saved; it will be trained again after a restart: %s", error)
@@ -116,8 +116,8 @@ class GenerationBuilder:
         vectors = self._rows.vectors
         return await HostProcess.start(HostSetup(str(vectors.path), vectors.dimension, self._spec.metric.value))
 
-    def _generation(self, host: HostProcess, recipe: Recipe, trained_rows: int) -> Generation:
-        return Generation(host, recipe, trained_rows, self._options, self._deliver, self._give_up)
+    def _generation(self, host: HostProcess, recipe: Recipe, trained_rows: int, removed_rows: int) -> Generation:
+        return Generation(host, recipe, trained_rows, removed_rows, self._options, self._deliver, self._give_up)
 
 
 def _definition(spec: IndexSpec) -> Definition:

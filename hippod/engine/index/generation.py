@@ -30,11 +30,13 @@ _WATCH_S: Final = 5.0
 _FRESH_ROWS_FEW: Final = 4_096
 _ABSORB_LOOK_S: Final = 0.1
 _ABSORB_LOOKS_MAX: Final = 600
+_GROWTH_MAX: Final = 4
 
 
 class Generation:
     """Owned by a VectorIndex, on the event loop.
 
+    trained_rows, removed_rows: rows at its training, and how many have died since; changed_rows: changes since it was saved
     deliver: gets the answers of a batch; give_up: gets the searches that the host could not answer; on_lost: the host died.
     """
 
@@ -43,6 +45,7 @@ class Generation:
         host: HostProcess,
         recipe: Recipe,
         trained_rows: int,
+        removed_rows: int,
         options: IndexOptions,
         deliver: Callable[[Batch, Hits], None],
         give_up: Callable[[list[Search]], None],
@@ -50,7 +53,7 @@ class Generation:
         self.host = host
         self.recipe = recipe
         self.trained_rows = trained_rows
-        self.removed_rows = 0
+        self.removed_rows = removed_rows
         self.changed_rows = 0
         self.is_lost = False
         self.on_lost: Callable[[Generation], None] = lambda _generation: None
@@ -118,10 +121,14 @@ class Generation:
         search.key = (search.fetch, search.tuning)
         (self.lane.resubmit if accepted else self.lane.submit)(search)
 
-    def is_outgrown(self, live_count: int) -> bool:
-        """Whether so much changed since it was trained that training again pays."""
-        half = self.trained_rows / 2
-        return self.removed_rows > half or self.host.fresh_rows > half or live_count >= 4 * self.trained_rows
+    def is_outgrown(self, live_count: int, deletion_share_max: float) -> bool:
+        """Whether so much changed since it was trained that training again pays: many died, which are masked or whose places were
+        refilled by rows that it was not trained for; or it has far more rows than its leaves were made for."""
+        return (
+            self.removed_rows > deletion_share_max * self.trained_rows
+            or self.host.fresh_rows > self.trained_rows / 2
+            or live_count >= _GROWTH_MAX * self.trained_rows
+        )
 
     async def retire(self) -> None:
         """Answer what is under way, then end the host."""

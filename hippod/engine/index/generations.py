@@ -1,7 +1,7 @@
 """Keeping a trained generation in service: when to train, what to do when a host dies, and whose place it takes.
 
     no generation, enough rows     load the saved one, else train; again and again with back-off until one serves
-    generation outgrown            train the next while it serves
+    generation outgrown            train the next while it serves, unless `auto_compaction` is off
     generation's host died         as "no generation"; its searches are answered exactly
     too few rows left              no generation at all
 
@@ -40,7 +40,8 @@ _SAVE_SHARE: Final = 0.02
 
 
 class Generations:
-    """Owned by a VectorIndex, on the event loop. `current` answers searches; None: search exactly."""
+    """Owned by a VectorIndex, on the event loop. `current` answers searches; None: search exactly. `under_way`: for people, what a
+    training does now; empty if there is none."""
 
     def __init__(
         self,
@@ -53,10 +54,13 @@ class Generations:
         give_up: Callable[[list[Search]], None],
     ) -> None:
         self.current: Generation | None = None
+        self.auto_compaction = True
+        self.deletion_share_max = hosts.options.deletion_share_max
+        self.under_way = ""
         self._spec = spec
         self._rows = rows
         self._hosts = hosts
-        self._options = hosts.options
+        self.options = hosts.options
         self._pool = pool
         self._builder = GenerationBuilder(spec, rows, pool, hosts.options, directory, deliver, give_up, self._register)
         self._next: Generation | None = None
@@ -155,14 +159,17 @@ class Generations:
     def is_trainable(self) -> bool:
         """Whether the rows of now are enough, and the platform able, to train."""
         live = self._rows.live_count
-        return live >= self._options.train_rows_min and self._spec.recipe(live) is not None
+        return live >= self.options.train_rows_min and self._spec.recipe(live) is not None
 
     def consider(self) -> None:
         """Begin in the background what the state of now asks for, unless something is under way."""
         if not self._enabled or self._background is not None or self._building.locked():
             return
         generation = self.current
-        wanted = self.is_trainable() if generation is None else generation.is_outgrown(self._rows.live_count)
+        is_outgrown = (
+            generation is not None and self.auto_compaction and generation.is_outgrown(self._rows.live_count, self.deletion_share_max)
+        )
+        wanted = self.is_trainable() if generation is None else is_outgrown
         if wanted:
             self._background = asyncio.get_running_loop().create_task(self._keep_serving())
             self._background.add_done_callback(self._background_ended)
@@ -174,7 +181,7 @@ class Generations:
         if not available_engines():
             return "exact: no engine of trained indexes is installed on this platform"
         if not self.is_trainable():
-            return f"exact: trains by itself from {self._options.train_rows_min} rows"
+            return f"exact: trains by itself from {self.options.train_rows_min} rows"
         return "exact: waits for an index host" if self._must_wait() else "exact: an index host is being prepared"
 
     def _must_wait(self) -> bool:
@@ -188,9 +195,7 @@ class Generations:
         """Bring about the generation that is wanted; try until it is there."""
         while self._enabled:
             if self._failures:
-                await asyncio.sleep(
-                    min(self._options.restart_delay_s * 2 ** min(self._failures - 1, 30), self._options.restart_delay_max_s)
-                )
+                await asyncio.sleep(min(self.options.restart_delay_s * 2 ** min(self._failures - 1, 30), self.options.restart_delay_max_s))
             try:
                 async with self._building:
                     if self.current is not None or not await self._load():
@@ -207,11 +212,17 @@ class Generations:
         if not self.is_trainable():
             self._install(None)
             return
+
+        def follow(share: float, stage: str) -> None:
+            self.under_way = f"{stage}, {share:.0%}"
+            progress(share, stage)
+
+        follow(0.0, "waiting for a turn to train")
         await self._take_place()
         try:
             async with self._hosts.training_turn:
                 recipe = self._spec.recipe(self._rows.live_count)
-                self._install(None if recipe is None else await self._builder.train(recipe, progress))
+                self._install(None if recipe is None else await self._builder.train(recipe, follow))
         finally:
             self._end_building()
 
@@ -258,7 +269,7 @@ class Generations:
         task.add_done_callback(self._retiring.pop)
 
     def _end_building(self) -> None:
-        self._next = None
+        self._next, self.under_way = None, ""
         if self.current is None:
             self._leave_place()
 

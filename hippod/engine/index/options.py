@@ -14,6 +14,7 @@ class IndexOptions:
     search_threads: threads of exact search in the server
     training_threads: threads of one training; one training runs at a time
     train_rows_min: living rows below which an index answers exactly and is not trained
+    deletion_share_max: share of the rows an index was trained over that may die before it trains anew by itself
     waiting_queries_max: query vectors that may wait for an index before searches are refused with RETRY_LATER
     host_queries_max: query vectors sent to a host and not yet answered: one batch that is searched and one that waits, so
         that the host never idles while the server turns answers into new requests
@@ -25,6 +26,7 @@ class IndexOptions:
     search_threads: int = 2
     training_threads: int = max(1, min(8, os.cpu_count() or 1))
     train_rows_min: int = 4_096
+    deletion_share_max: float = 0.2
     waiting_queries_max: int = 16_384
     host_queries_max: int = 64
     host_stall_s: float = 30.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import importlib.util
+import math
 from functools import cache
 from typing import Final
 
@@ -13,6 +14,12 @@ from hippod.engine.operations.indexes import IndexType
 
 # At an effort of this share of the rows a graph walks further than an exact search does.
 _GRAPH_EFFORT_SHARE: Final = 8
+# Beside its code a vector has a number in each leaf that holds it, and its place in the tables of a host; in a graph four bytes a link.
+_SCANN_NUMBER_BYTES: Final = 12
+_FAISS_NUMBER_BYTES: Final = 8
+_GRAPH_NUMBER_BYTES: Final = 12
+_LINK_BYTES: Final = 4
+_PLACE_BYTES: Final = 18
 
 
 class Engine(enum.StrEnum):
@@ -30,6 +37,9 @@ class ScalarCode(enum.StrEnum):
     SQ8 = "SQ8"
     FP16 = "FP16"
     BF16 = "BF16"
+
+
+_SCALAR_BITS: Final = {ScalarCode.SQ4: 4, ScalarCode.SQ6: 6, ScalarCode.SQ8: 8, ScalarCode.FP16: 16, ScalarCode.BF16: 16}
 
 
 class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -65,6 +75,22 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     def effort_max(self, rows: int) -> int:
         """From this effort on, an exact search over so many rows is the better way."""
         return max(1, rows // _GRAPH_EFFORT_SHARE) if self.is_graph else self.leaves
+
+    def bytes_per_vector(self, dimension: int) -> float:
+        """Memory of a host for each vector of so many dimensions: what grows with them, so without centres and codebooks."""
+        floats = 4.0 * dimension
+        if self.is_graph:
+            upper = self.links / (self.links - 1)
+            return floats + _LINK_BYTES * (2 * self.links + upper) + _GRAPH_NUMBER_BYTES + _PLACE_BYTES
+        if self.engine is Engine.SCANN:
+            code = math.ceil((self.subspaces or math.ceil(dimension / 2)) / 2)
+            kept = floats if self.type is IndexType.IVF_FLAT else 0.0
+            return kept + (2 if self.spills else 1) * (code + _SCANN_NUMBER_BYTES) + _PLACE_BYTES
+        if self.scalar_code is not None:
+            code_bits = dimension * _SCALAR_BITS[self.scalar_code]
+        else:
+            code_bits = self.subspaces * self.nbits or 32 * dimension
+        return math.ceil(code_bits / 8) + _FAISS_NUMBER_BYTES + _PLACE_BYTES
 
     def text(self) -> str:
         """For people: what answers."""

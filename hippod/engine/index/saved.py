@@ -45,12 +45,14 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`recipe`: the engine and how it was built; `trained_rows`: rows at that training; `rows`: positions saved."""
+    """`recipe`: the engine and how it was built; `trained_rows`: rows at that training; `removed_rows`: how many had died since;
+    `rows`: positions saved."""
 
     format: int
     definition: Definition
     recipe: Recipe
     trained_rows: int
+    removed_rows: int = 0
     rows: int = 0
     files: dict[str, str] = {}
 

@@ -37,13 +37,17 @@ T = TypeVar("T")
 
 
 class IndexDescription(msgspec.Struct, frozen=True):
-    """`engine` says what answers now; `vectors` are in the trained part, `fresh` searched exactly beside it."""
+    """`engine` says what answers now, `building` what is built to take its place; `vectors` are in the trained part, each of which takes
+    `bytes_per_vector`, `fresh` searched exactly beside it, `removed` died since it was trained."""
 
     state: IndexState
     engine: str
     vectors: int
     fresh: int
     memory_bytes: int
+    removed: int
+    building: str
+    bytes_per_vector: float
 
 
 class VectorIndex:
@@ -91,6 +95,21 @@ class VectorIndex:
         """Train again; the index answers meanwhile as before. Raises WrongState unless it is active, Internal if it fails."""
         self._check_active("rebuilt")
         await self._generations.build(progress)
+
+    async def compact(self, progress: Progress) -> None:
+        """Train again if rows died since the last time; raises as `rebuild`."""
+        self._check_active("compacted")
+        generation = self._generations.current
+        if generation is not None and generation.removed_rows:
+            await self._generations.build(progress)
+        else:
+            progress(1.0, "nothing to compact")
+
+    def keep_up(self, auto_compaction: bool, deletion_share_max: float | None) -> None:
+        """Whether it trains again by itself when too much changed, and at which share of deaths (None: that of the options)."""
+        self._generations.auto_compaction = auto_compaction
+        self._generations.deletion_share_max = deletion_share_max or self._generations.options.deletion_share_max
+        self._generations.consider()
 
     async def load(self, progress: Progress) -> None:
         """Bring an index that was active into memory again: from its saved files if they hold, else trained in the background.
@@ -154,12 +173,21 @@ class VectorIndex:
 
     def describe(self) -> IndexDescription:
         """Reads files of the system: not for the way of a search."""
-        generation = self._generations.current
+        generation, building = self._generations.current, self._generations.under_way
         if generation is None:
-            answers = self.state in (IndexState.ACTIVE, IndexState.BUILDING)
-            return IndexDescription(self.state, self._generations.why_exact(), 0, self._rows.live_count if answers else 0, 0)
+            fresh = self._rows.live_count if self.state in (IndexState.ACTIVE, IndexState.BUILDING) else 0
+            return IndexDescription(self.state, self._generations.why_exact(), 0, fresh, 0, 0, building, 0.0)
         host = generation.host
-        return IndexDescription(self.state, generation.recipe.text(), host.trained_rows, host.fresh_rows, host.memory_bytes())
+        return IndexDescription(
+            self.state,
+            generation.recipe.text(),
+            host.trained_rows,
+            host.fresh_rows,
+            host.memory_bytes(),
+            generation.removed_rows,
+            building,
+            generation.recipe.bytes_per_vector(self.spec.dimension),
+        )
 
     def _check_active(self, what: str) -> None:
         if self.state is not IndexState.ACTIVE:

@@ -8,6 +8,7 @@ from hippod.engine.operations.distances import Distance, DistanceResult, GivenVe
 from hippod.engine.operations.fields import AddFields, DropFields, RenameFields
 from hippod.engine.operations.indexes import (
     ActivateIndex,
+    CompactIndex,
     CreateIndex,
     DropIndex,
     IndexInfo,
@@ -19,6 +20,7 @@ from hippod.engine.operations.indexes import (
     Metric,
     RebuildIndex,
     ReleaseIndex,
+    SetAutoCompaction,
 )
 from hippod.engine.operations.jobs import CancelJob, GetJob, JobInfo, JobList, JobStatus, ListJobs
 from hippod.engine.operations.maintenance import (
@@ -120,6 +122,8 @@ AnyOperation = (
     | CreateIndex
     | ActivateIndex
     | RebuildIndex
+    | CompactIndex
+    | SetAutoCompaction
     | LoadIndex
     | ReleaseIndex
     | DropIndex
@@ -162,6 +166,7 @@ __all__ = [
     "ChangeAliases",
     "ChangeSettings",
     "CloseTables",
+    "CompactIndex",
     "CompactTable",
     "CopyByQuery",
     "Count",
@@ -248,6 +253,7 @@ __all__ = [
     "RowFailure",
     "Search",
     "SearchResult",
+    "SetAutoCompaction",
     "SettingsList",
     "StatusInfo",
     "StoredVectors",

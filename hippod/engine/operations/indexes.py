@@ -73,6 +73,26 @@ class RebuildIndex(Operation, frozen=True, tag="rebuild_index"):
     database: str = DEFAULT_DATABASE
 
 
+class CompactIndex(Operation, frozen=True, tag="compact_index"):
+    """Train an active index anew if rows died since it was trained, in a job; it answers as before meanwhile. `wait` as in
+    activate_index."""
+
+    table: str
+    index: str
+    wait: bool = True
+    database: str = DEFAULT_DATABASE
+
+
+class SetAutoCompaction(Operation, frozen=True, tag="set_auto_compaction"):
+    """Whether an index trains anew by itself when too much changed since it was trained, which is so for a new index. It stays so over
+    restarts; what is being trained already is not stopped."""
+
+    table: str
+    index: str
+    enabled: bool
+    database: str = DEFAULT_DATABASE
+
+
 class LoadIndex(Operation, frozen=True, tag="load_index"):
     """Bring a released index back into memory, in a job. `wait` as in activate_index."""
 
@@ -109,7 +129,9 @@ class ListIndexes(Operation, frozen=True, tag="list_indexes"):
 
 
 class IndexInfo(Result, frozen=True):
-    """`vectors` held by the trained part; `fresh` searched exactly beside it until absorbed; `engine` says what answers now."""
+    """`vectors` held by the trained part; `fresh` searched exactly beside it until absorbed; `removed` died since it was trained. `engine`
+    says what answers now, `building` what is being built to take its place, empty if nothing is. `memory_bytes` are of the index hosts,
+    `bytes_per_vector` the share of it that each vector in the trained part has: its codes, links and places."""
 
     index: str
     field: str
@@ -121,6 +143,10 @@ class IndexInfo(Result, frozen=True):
     vectors: int
     fresh: int
     memory_bytes: int
+    removed: int
+    building: str
+    bytes_per_vector: float
+    auto_compaction: bool
 
 
 class IndexList(Result, frozen=True):

@@ -117,3 +117,18 @@ def test_without_scann_its_types_are_built_by_faiss_and_say_so(monkeypatch: pyte
     assert recipe("IVF_FLAT", {}).text() == "faiss: 316 leaves, floats"
     assert recipe("IVF_PQ_FS", {}).text() == "faiss: 316 leaves, codes of 64 x 4 bits, scored exactly at last"
     assert recipe("IVF_PQ_FS", {}, dimension=15).subspaces == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "bytes_per_vector"),
+    [
+        ("IVF_PQ", "l2", 122),
+        ("IVF_PQ_FS", "l2", 126),
+        ("IVF_PQ_FS", "ip", 234),
+        ("IVF_SQ", "l2", 410),
+        ("IVF_FLAT", "l2", 1_662),
+        ("HNSW", "l2", 1_698),
+    ],
+)
+def test_the_memory_of_a_vector_is_that_of_its_codes_links_and_places(kind: str, metric: str, bytes_per_vector: int) -> None:
+    assert round(recipe(kind, {}, dimension=384, metric=metric).bytes_per_vector(384)) == bytes_per_vector
