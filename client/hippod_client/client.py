@@ -211,16 +211,17 @@ class Client(Administration):
         index: str,
         field: str,
         *,
-        type: str = "IVF_FLAT",
+        type: str = "AUTO",
         metric: str = "l2",
         params: Mapping[str, Any] | None = None,
         timeout: Timeout = DEFAULT,
     ) -> None:
         """Define an index on a vector field; `activate_index` builds it. `metric`: l2, ip or cosine.
 
-        `type`: FLAT (exact), IVF_FLAT, IVF_SQ, IVF_PQ, IVF_PQ_FS, HNSW or ANNOY. `params` of the IVF types: nlist (leaves), nprobe and
-        reorder (defaults of searches), m (IVF_PQ, IVF_PQ_FS), nbits (IVF_PQ), sq_type (IVF_SQ), index_slow_refine (IVF_SQ, IVF_PQ); of
-        the graphs: M, ef_construction, ef_search. Raises Rejected, AlreadyExists, FieldNotFound.
+        `type`: AUTO (the quickest of some, measured when it is activated), FLAT (exact), IVF_FLAT, IVF_SQ, IVF_PQ, IVF_PQ_FS, HNSW or
+        ANNOY. `params` of the IVF types: nlist (leaves), nprobe and reorder (defaults of searches), m (IVF_PQ, IVF_PQ_FS), nbits (IVF_PQ),
+        sq_type (IVF_SQ), index_slow_refine (IVF_SQ, IVF_PQ); of the graphs: M, ef_construction, ef_search; of AUTO: nprobe, reorder and
+        ef_search. Raises Rejected, AlreadyExists, FieldNotFound.
         """
         await self._call(requests.create_index(self.database, table, index, field, type, metric, params), timeout)
 

@@ -181,7 +181,7 @@ class Client(Administration):
         index: str,
         field: str,
         *,
-        type: str = "IVF_FLAT",
+        type: str = "AUTO",
         metric: str = "l2",
         params: Mapping[str, Any] | None = None,
         timeout: Timeout = DEFAULT,

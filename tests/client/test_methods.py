@@ -316,7 +316,7 @@ async def _create_index(client: Client) -> None:
     await fails(e.Rejected, client.create_index("t", "iy", "word"))
     await fails(e.Rejected, client.create_index("t", "iy", "v", type="NO_SUCH"))
     await fails(e.Rejected, client.create_index("t", "iy", "v", metric="manhattan"))
-    await fails(e.Rejected, client.create_index("t", "iy", "v", params={"nlist": -1}))
+    await fails(e.Rejected, client.create_index("t", "iy", "v", type="IVF_FLAT", params={"nlist": -1}))
     await fails(e.InvalidVector, client.create_index("t", "iy", "v", metric="cosine"), "zero vector")
     await fails(e.InvalidName, client.create_index("t", "i/y", "v"))
 

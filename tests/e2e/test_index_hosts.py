@@ -42,7 +42,7 @@ def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ServerPro
             client.create_table("t", fields, tablets=request.param)
             for first in range(0, 6_000, 1_000):
                 insert(client, first, 1_000)
-            client.create_index("t", "ix", "v", params={"nlist": LEAVES})
+            client.create_index("t", "ix", "v", type="IVF_FLAT", params={"nlist": LEAVES})
         yield made
 
 

@@ -18,7 +18,7 @@ from hippod.engine.index.host_process import HostFailed, HostProcess
 from hippod.engine.index.lane import Batch, Search
 from hippod.engine.index.options import IndexOptions
 from hippod.engine.index.pool import SearchPool
-from hippod.engine.index.protocol import FileTask, HostSetup, Kind, TrainTask
+from hippod.engine.index.protocol import Built, FileTask, HostSetup, Kind, TrainTask
 from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.saved import FORMAT, Definition, Manifest, SavedIndexes
@@ -53,16 +53,23 @@ class GenerationBuilder:
         self._give_up = give_up
         self._register = register
 
-    async def train(self, recipe: Recipe, progress: Progress) -> Generation:
-        """A generation over the rows of now, built by the recipe. Raises HostLost or HostFailed; whatever it raises, its host has ended."""
+    async def train(self, candidates: tuple[Recipe, ...], progress: Progress) -> Generation | str:
+        """A generation over the rows of now, built by the recipe, or by the best of several; or, of several, why exact search is better.
+
+        Raises HostLost or HostFailed; whatever it raises, its host has ended.
+        """
         progress(0.05, "reading")
         slots = await self._pool.run(np.flatnonzero, self._rows.alive.copy())
         host = await self._start_host()
         try:
             await host.send_slots(Kind.SLOTS, slots)
-            progress(0.1, "training")
-            built = await host.call(Kind.TRAIN, TrainTask(recipe, self._options.training_threads))
-            generation = self._generation(host, msgspec.json.decode(built, type=Recipe), len(slots), 0)
+            progress(0.1, "training" if len(candidates) == 1 else "measuring and training")
+            task = TrainTask(candidates, self._options.training_threads)
+            built = msgspec.json.decode(await host.call(Kind.TRAIN, task), type=Built)
+            if built.recipe is None:
+                await host.close()
+                return built.reason
+            generation = self._generation(host, built.recipe, len(slots), 0)
             progress(0.8, "saving")
             await self.save(generation)
             progress(0.9, "catching up")

@@ -30,7 +30,8 @@ _WATCH_S: Final = 5.0
 _FRESH_ROWS_FEW: Final = 4_096
 _ABSORB_LOOK_S: Final = 0.1
 _ABSORB_LOOKS_MAX: Final = 600
-_GROWTH_MAX: Final = 4
+# At so many times the rows of its training an index is not what would be built for them.
+GROWTH: Final = 4
 
 
 class Generation:
@@ -127,7 +128,7 @@ class Generation:
         return (
             self.removed_rows > deletion_share_max * self.trained_rows
             or self.host.fresh_rows > self.trained_rows / 2
-            or live_count >= _GROWTH_MAX * self.trained_rows
+            or live_count >= GROWTH * self.trained_rows
         )
 
     async def retire(self) -> None:

@@ -4,6 +4,7 @@
     generation outgrown            train the next while it serves, unless `auto_compaction` is off
     generation's host died         as "no generation"; its searches are answered exactly
     too few rows left              no generation at all
+    AUTO measured exact to be best no generation either, until there are many more rows
 
 One thing happens at a time (`_building`): a job of a client or the background task. A new generation replaces the old
 one by one assignment; the old one answers what it has and ends.
@@ -19,7 +20,7 @@ from typing import Final
 
 from hippod.engine.index.builder import GenerationBuilder, Progress
 from hippod.engine.index.exact import Hits
-from hippod.engine.index.generation import Generation
+from hippod.engine.index.generation import GROWTH, Generation
 from hippod.engine.index.host_process import HostFailed, HostLost
 from hippod.engine.index.hosts import HostPool
 from hippod.engine.index.lane import Batch, Search
@@ -57,6 +58,8 @@ class Generations:
         self.auto_compaction = True
         self.deletion_share_max = hosts.options.deletion_share_max
         self.under_way = ""
+        self._exact_rows = 0
+        self._why_exact = ""
         self._spec = spec
         self._rows = rows
         self._hosts = hosts
@@ -84,6 +87,7 @@ class Generations:
         trains is killed and everything is as before.
         """
         self._enabled = True
+        self._exact_rows, self._why_exact = 0, ""
         if self._must_wait():
             self.consider()
             progress(1.0, "exact until an index host is free")
@@ -157,9 +161,9 @@ class Generations:
         self.consider()
 
     def is_trainable(self) -> bool:
-        """Whether the rows of now are enough, and the platform able, to train."""
+        """Whether the rows of now are enough, and the platform able, to train; and many more than those that AUTO left exact."""
         live = self._rows.live_count
-        return live >= self.options.train_rows_min and self._spec.recipe(live) is not None
+        return live >= max(self.options.train_rows_min, GROWTH * self._exact_rows) and bool(self._spec.candidates(live))
 
     def consider(self) -> None:
         """Begin in the background what the state of now asks for, unless something is under way."""
@@ -178,6 +182,8 @@ class Generations:
         """For people: why no generation answers."""
         if self._spec.type is IndexType.FLAT or not self._enabled:
             return "exact"
+        if self._why_exact:
+            return f"exact; {self._why_exact}"
         if not available_engines():
             return "exact: no engine of trained indexes is installed on this platform"
         if not self.is_trainable():
@@ -221,10 +227,18 @@ class Generations:
         await self._take_place()
         try:
             async with self._hosts.training_turn:
-                recipe = self._spec.recipe(self._rows.live_count)
-                self._install(None if recipe is None else await self._builder.train(recipe, follow))
+                await self._train(follow)
         finally:
             self._end_building()
+
+    async def _train(self, progress: Progress) -> None:
+        """Serve what the rows of now are best served with."""
+        rows = self._rows.live_count
+        candidates = self._spec.candidates(rows)
+        found = await self._builder.train(candidates, progress) if candidates else ""
+        self._why_exact = found if isinstance(found, str) else ""
+        self._exact_rows = rows if self._why_exact else 0
+        self._install(None if isinstance(found, str) else found)
 
     async def _load(self) -> bool:
         """Whether the saved generation serves now."""

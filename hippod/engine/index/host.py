@@ -27,8 +27,10 @@ import msgspec
 import numpy as np
 
 from hippod.engine.index import engines
+from hippod.engine.index.choice import choose
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.protocol import (
+    Built,
     FileTask,
     Header,
     HostSetup,
@@ -179,9 +181,13 @@ class Host:
             slots = self._take_slots()
             rows = self._vectors.view(int(slots[-1]) + 1)
             dense = int(slots[0]) == 0 and len(slots) == len(rows)
-            recipe = task.recipe
-            index = engines.train(recipe, rows if dense else rows[slots], metric, task.threads)
-            self._part = TrainedPart(self._vectors, metric, index, slots)
+            built = Built(task.candidates[0])
+            if len(task.candidates) > 1:
+                built = Built(*choose(task.candidates, rows, slots, metric, task.threads))
+            if built.recipe is not None:
+                index = engines.train(built.recipe, rows if dense else rows[slots], metric, task.threads)
+                self._part = TrainedPart(self._vectors, metric, index, slots)
+            result = msgspec.json.encode(built)
         elif kind == Kind.LOAD:
             directory = Path(msgspec.json.decode(body, type=FileTask).directory)
             recipe = read_manifest(directory, check_hashes=True).recipe
@@ -190,6 +196,7 @@ class Host:
             if index.size != len(slots):
                 raise ValueError(f"the saved index has {index.size} rows, its manifest {len(slots)}")
             self._part = TrainedPart(self._vectors, metric, index, slots)
+            result = b""
         elif kind == Kind.SAVE:
             assert self._part is not None
             directory = Path(msgspec.json.decode(body, type=FileTask).directory)
@@ -197,7 +204,7 @@ class Host:
         else:
             raise ValueError(f"unknown message kind {kind}")
         _return_free_memory()
-        return msgspec.json.encode(recipe)
+        return result
 
     def _take_slots(self) -> Slots:
         slots = np.concatenate(self._sent_slots) if self._sent_slots else np.empty(0, np.int64)

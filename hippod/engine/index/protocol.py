@@ -9,7 +9,7 @@ Every message is a header of 32 bytes (eight u32, native order, both ends are on
 
 To the host: OPEN (JSON HostSetup), SLOTS (int64 positions to slots, to be continued), TRAIN (JSON), LOAD (JSON), SAVE
 (JSON), COUNT, ADD and REMOVE (int64 slots), ADD_RANGE (two int64: first slot, count), SEARCH (float32 queries).
-From the host: DONE (for TRAIN and LOAD the JSON Recipe of what serves; for SAVE int64: slots of the positions, -1 for the
+From the host: DONE (for TRAIN JSON Built; for SAVE int64: slots of the positions, -1 for the
 dead; for COUNT as STATUS) or FAILED (text)
 answers OPEN, TRAIN, LOAD, SAVE and COUNT; FOUND (slots int64 (rows, k), scores float32 (rows, k), counts int32 (rows,))
 answers SEARCH; STATUS (two int64: rows trained or absorbed, rows fresh) comes by itself.
@@ -74,10 +74,17 @@ class HostSetup(msgspec.Struct, frozen=True):
 
 
 class TrainTask(msgspec.Struct, frozen=True):
-    """TRAIN over the slots sent, as the recipe says, on so many threads."""
+    """TRAIN over the slots sent, as the recipe says, on so many threads; of several recipes, the best by measuring."""
 
-    recipe: Recipe
+    candidates: tuple[Recipe, ...]
     threads: int
+
+
+class Built(msgspec.Struct, frozen=True):
+    """Answers TRAIN: what serves now. None: nothing, exact search was measured to be better; `reason` tells how much."""
+
+    recipe: Recipe | None
+    reason: str = ""
 
 
 class FileTask(msgspec.Struct, frozen=True):

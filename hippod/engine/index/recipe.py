@@ -51,6 +51,7 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     scalar_code: code of IVF_SQ
     links, ef_construction: of a graph: neighbours a row is linked to (twice as many on the lowest level), candidates looked at for them
     spills: every row is in two leaves (SOAR)
+    reason: why AUTO chose it, for people; empty where the user did
     """
 
     engine: Engine
@@ -62,6 +63,7 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     links: int = 0
     ef_construction: int = 0
     spills: bool = False
+    reason: str = ""
 
     @property
     def is_graph(self) -> bool:
@@ -94,6 +96,9 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def text(self) -> str:
         """For people: what answers."""
+        return f"{self._built()}; {self.reason}" if self.reason else self._built()
+
+    def _built(self) -> str:
         name = {Engine.SCANN: "ScaNN", Engine.FAISS: "faiss"}[self.engine]
         if self.is_graph:
             serves = " that serves ANNOY" if self.type is IndexType.ANNOY else ""

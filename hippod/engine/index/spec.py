@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from hippod.engine.index.parameters import flag, member, whole
@@ -36,6 +36,8 @@ _PQ_DIMENSIONS: Final = 4
 _FAST_SCAN_DIMENSIONS: Final = 2
 
 GRAPHS: Final = frozenset({IndexType.HNSW, IndexType.ANNOY})
+AUTO_ROWS_MIN: Final = 1_024
+AUTO_TYPES: Final = (IndexType.IVF_PQ_FS, IndexType.HNSW)
 _SCALAR_CODES: Final = {"INT8": ScalarCode.SQ8, "BFLOAT16": ScalarCode.BF16, "FLOAT16": ScalarCode.FP16}
 
 
@@ -75,6 +77,15 @@ class IndexSpec:
         metric = member(Metric, "metric", metric_name.lower())
         if kind is IndexType.FLAT:
             return cls(kind, metric, dimension)
+        if kind is IndexType.AUTO:
+            return cls(
+                kind,
+                metric,
+                dimension,
+                nprobe=whole(params, "nprobe", 1, NLIST_MAX),
+                reorder=whole(params, "reorder", 1, REORDER_MAX),
+                ef_search=whole(params, "ef_search", 1, EF_SEARCH_MAX),
+            )
         if kind in GRAPHS:
             return cls(
                 kind,
@@ -98,8 +109,16 @@ class IndexSpec:
             refines=flag(params, "index_slow_refine") if kind in (IndexType.IVF_SQ, IndexType.IVF_PQ) else False,
         )
 
+    def candidates(self, rows: int) -> tuple[Recipe, ...]:
+        """What could be built over so many rows: what AUTO measures, else one thing; nothing: search exactly."""
+        if self.type is IndexType.AUTO and rows < AUTO_ROWS_MIN:
+            return ()
+        kinds = AUTO_TYPES if self.type is IndexType.AUTO else (self.type,)
+        found = (replace(self, type=kind).recipe(rows) for kind in kinds)
+        return tuple(recipe for recipe in found if recipe is not None)
+
     def recipe(self, rows: int) -> Recipe | None:
-        """What to build over so many rows; None: nothing, search exactly."""
+        """What to build over so many rows for a type that is not AUTO; None: nothing, search exactly."""
         engines = available_engines()
         if self.type in GRAPHS and Engine.FAISS in engines:
             links, ef_construction = self.links or LINKS_DEFAULT, self.ef_construction or EF_CONSTRUCTION_DEFAULT
@@ -132,8 +151,10 @@ class IndexSpec:
         """Raise Rejected for search parameters that no state of the index would take."""
         if not params or self.type is IndexType.FLAT:
             return
-        graph = Recipe(Engine.FAISS, self.type, links=LINKS_MIN) if self.type in GRAPHS else None
-        self.tuning(params, k, graph or Recipe(Engine.FAISS, self.type, NLIST_MAX))
+        if self.type in GRAPHS or self.type is IndexType.AUTO:
+            self.tuning(params, k, Recipe(Engine.FAISS, self.type, links=LINKS_MIN))
+        if self.type not in GRAPHS:
+            self.tuning(params, k, Recipe(Engine.FAISS, self.type, NLIST_MAX))
 
     def _default_reorder(self, k: int) -> int:
         if self.type in (IndexType.IVF_SQ, IndexType.IVF_PQ) and not self.refines:
