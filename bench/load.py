@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Final, NamedTuple, Protocol, Self
@@ -181,13 +181,16 @@ def _generate(work: Work, pipe: Connection) -> None:
 
 @dataclass(frozen=True)
 class Searches:
-    """Connections that each search `queries` vectors a request, one request at a time, for `seconds`."""
+    """Connections that each search `queries` vectors a request, one request at a time, for `seconds`; `index` and `params` other than the
+    first index and what the source says."""
 
     address: Address
     source: Source
     connections: int
     queries: int
     seconds: float
+    index: str | None = None
+    params: Mapping[str, Any] | None = None
 
     def run(self, go: Callable[[], None]) -> Sample:
         return uvloop.run(self._run(go))
@@ -203,7 +206,8 @@ class Searches:
         return sample
 
     async def _measure(self, clients: Sequence[Client], data: DataSet, seconds: float) -> Sample:
-        step, queries, params = self.queries, data.queries, self.source.search_params
+        step, queries = self.queries, data.queries
+        params = self.source.search_params if self.params is None else self.params
         places = itertools.cycle(range(0, len(queries) - step + 1, step))
         found: Ids = np.full((len(queries), K), -1, np.int64)
         latencies: list[float] = []
@@ -213,7 +217,7 @@ class Searches:
             asked = clock()
             while asked < until:
                 at = next(places)
-                result = await client.search(TABLE, queries[at : at + step], K, params=params)
+                result = await client.search(TABLE, queries[at : at + step], K, index=self.index, params=params)
                 answered = clock()
                 ids = result.ids
                 if found[at, 0] < 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench.figures import inserts, latency, loop, memory, ping, rest, restart, searches, server_cpu, upserts
+from bench.figures import curves, inserts, latency, loop, memory, ping, rest, restart, searches, server_cpu, upserts
 from bench.figures.base import Bench, Figure
 
 FIGURES: Final[tuple[Figure, ...]] = (
@@ -13,12 +13,14 @@ FIGURES: Final[tuple[Figure, ...]] = (
     Figure("latency", "median latency of a lone client, asyncio and blocking", "packages", latency.measure),
     Figure("rest", "REST searches/s at 64 connections, and durable inserts over REST", "packages", rest.measure),
     Figure("server-cpu", "server's processor time per search at 16 blocking clients", "packages", server_cpu.measure),
+    Figure("curves", "recall and speed, memory and building of every index type", "packages", curves.measure),
     Figure("upserts", "durable single-row upserts", "generated", upserts.measure),
     Figure("inserts", "durable inserts", "generated", inserts.measure),
     Figure("searches", "searches/s over the network, 64 connections with one query and 4 with 100", "generated", searches.measure),
     Figure("latency", "median latency of a lone client, asyncio and blocking", "generated", latency.measure),
     Figure("memory", "private memory of server and hosts", "generated", memory.measure),
     Figure("restart", "restart to the first search by the loaded index", "generated", restart.measure),
+    Figure("curves", "recall and speed, memory and building of every index type", "generated", curves.measure),
     Figure("loop", "longest stall of the event loop", "generated", loop.measure),
 )
 

@@ -39,6 +39,7 @@ class ScalarCode(enum.StrEnum):
     BF16 = "BF16"
 
 
+_MADE_FOR_SCANN: Final = frozenset({IndexType.IVF_FLAT, IndexType.IVF_PQ_FS})
 _SCALAR_BITS: Final = {ScalarCode.SQ4: 4, ScalarCode.SQ6: 6, ScalarCode.SQ8: 8, ScalarCode.FP16: 16, ScalarCode.BF16: 16}
 
 
@@ -96,7 +97,8 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def text(self) -> str:
         """For people: what answers."""
-        return f"{self._built()}; {self.reason}" if self.reason else self._built()
+        missing = "ScaNN is not installed here" if self.engine is Engine.FAISS and self.type in _MADE_FOR_SCANN else ""
+        return "; ".join(filter(None, (self._built(), missing, self.reason)))
 
     def _built(self) -> str:
         name = {Engine.SCANN: "ScaNN", Engine.FAISS: "faiss"}[self.engine]

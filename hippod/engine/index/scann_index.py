@@ -7,6 +7,10 @@ changes. An index that spills (SOAR: every row is in two leaves) only grows: del
 ScaNN numbers its points 0..n-1: an appended point gets position n, deleting moves the last point into the hole.
 A search visits some leaves and ranks their points by 4-bit codes (asymmetric hashing, anisotropic for dot products). IVF_FLAT keeps
 the floats as well and scores the best `reorder` by them; IVF_PQ_FS keeps the codes alone. COSINE is the dot product of unit vectors.
+
+L2 does without spilling, which ScaNN has for dot products only. As one, with half the squared length as a further dimension, it found
+at equal speed, of three kinds of 200,000 x 128: of clusters with a falling spectrum a little more, of few intrinsic dimensions the same,
+of round clusters far less (0.949 against 0.989 in 17 leaves of 447). And it doubles the codes.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,18 @@ async def test_without_scann_another_engine_answers(tmp_path: Path, monkeypatch:
     await subject.check(at_least=0.9)
     await subject.index.close(save=False)
     subject.pool.close()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import sys, hippod.cli; assert not {'faiss', 'scann', 'scann_pybind'} & set(sys.modules)",
+        "import sys; sys.modules['scann'] = sys.modules['faiss'] = None; import hippod.engine.index.host",
+    ],
+    ids=["the server loads no engine", "a host runs where none is installed"],
+)
+def test_engines_are_loaded_in_hosts_only_and_when_they_are_asked_for(program: str) -> None:
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 async def absorbed(subject: Subject) -> None:

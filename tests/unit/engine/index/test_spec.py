@@ -114,8 +114,8 @@ def test_subspaces_divide_every_dimension() -> None:
 
 def test_without_scann_its_types_are_built_by_faiss_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spec_module, "available_engines", lambda: frozenset({Engine.FAISS}))
-    assert recipe("IVF_FLAT", {}).text() == "faiss: 316 leaves, floats"
-    assert recipe("IVF_PQ_FS", {}).text() == "faiss: 316 leaves, codes of 64 x 4 bits, scored exactly at last"
+    assert recipe("IVF_FLAT", {}).text() == "faiss: 316 leaves, floats; ScaNN is not installed here"
+    assert recipe("IVF_PQ_FS", {}).text() == "faiss: 316 leaves, codes of 64 x 4 bits, scored exactly at last; ScaNN is not installed here"
     assert recipe("IVF_PQ_FS", {}, dimension=15).subspaces == 5
 
 

@@ -1,0 +1,123 @@
+"""Index types in the libraries that they are built on, without anything of hippod: built and searched in a process of its own.
+
+The libraries reorder with floats of their own, as they do for everybody who uses them directly.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from bench.data import Ids, K, Source, Vectors, recall
+
+BATCH: Final = 100
+_SAMPLE_ROWS: Final = 100_000
+_CODE_SAMPLE_ROWS: Final = 50_000
+
+Search = Callable[[Vectors, int], Ids]
+
+
+class Point(NamedTuple):
+    """Searching in batches with this effort (nprobe or ef_search) finds so much so fast."""
+
+    effort: int
+    recall: float
+    per_second: float
+
+
+class Curve(NamedTuple):
+    """`points` in the order of their efforts."""
+
+    build_s: float
+    points: list[Point]
+
+
+@dataclass(frozen=True)
+class Library:
+    """How a library is asked for an index: `factory` is the text that faiss knows it by; empty: ScaNN, with every row in two leaves if it
+    `spills`. `leaves` 0: a graph with `ef_construction`."""
+
+    factory: str
+    leaves: int
+    spills: bool = False
+    ef_construction: int = 0
+
+
+def measure_bare(library: Library, source: Source, reorder: int, efforts: tuple[int, ...], seconds: float, threads: int) -> Curve:
+    """Build on `threads` threads, search on one; each effort for `seconds`."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as apart:
+        return apart.submit(_measure, library, source, reorder, efforts, seconds, threads).result()
+
+
+def _measure(library: Library, source: Source, reorder: int, efforts: tuple[int, ...], seconds: float, threads: int) -> Curve:
+    data = source.open()
+    base = np.ascontiguousarray(data.base)
+    started = time.perf_counter()
+    build = _faiss if library.factory else _scann
+    search = build(library, base, source.metric, reorder, threads)
+    build_s = time.perf_counter() - started
+    points = []
+    for effort in efforts:
+        found: Ids = np.full((len(data.queries), K), -1, np.int64)
+        searched, begun = 0, time.perf_counter()
+        while time.perf_counter() - begun < seconds:
+            for at in range(0, len(data.queries) - BATCH + 1, BATCH):
+                found[at : at + BATCH] = data.ids[search(data.queries[at : at + BATCH], effort)]
+                searched += BATCH
+        rate = searched / (time.perf_counter() - begun)
+        answered = found[:, 0] >= 0
+        points.append(Point(effort, recall(found[answered], data.truth[answered]), rate))
+    return Curve(build_s, points)
+
+
+def _scann(library: Library, base: Vectors, metric: str, reorder: int, threads: int) -> Search:
+    builders = importlib.import_module("scann.scann_ops.py.scann_ops_pybind")
+    scann_pybind = importlib.import_module("scann_pybind")
+    is_l2 = metric == "l2"
+    builder = builders.builder(base, K, "squared_l2" if is_l2 else "dot_product")
+    spilling = {"soar_lambda": 1.5, "overretrieve_factor": 2.0} if library.spills else {}
+    builder.tree(library.leaves, library.leaves, training_sample_size=min(len(base), _SAMPLE_ROWS), min_partition_size=8, **spilling)
+    threshold = float("nan") if is_l2 else 0.2
+    builder.score_ah(2, anisotropic_quantization_threshold=threshold, training_sample_size=min(len(base), _CODE_SAMPLE_ROWS))
+    builder.reorder(reorder)
+    index = scann_pybind.ScannNumpy(base, builder.create_config(), threads)
+
+    def search(queries: Vectors, effort: int) -> Ids:
+        return np.asarray(index.search_batched(queries, K, reorder, effort, False, 0)[0], np.int64)
+
+    return search
+
+
+def _faiss(library: Library, base: Vectors, metric: str, reorder: int, threads: int) -> Search:
+    # Threads of a pool that spin while they wait take the processor from those that work.
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    faiss = importlib.import_module("faiss")
+    faiss.omp_set_num_threads(threads)
+    measure = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT
+    index: Any = faiss.index_factory(base.shape[1], library.factory, measure)
+    if not library.leaves:
+        index.hnsw.efConstruction = library.ef_construction
+    index.train(base)
+    index.add(base)
+    faiss.omp_set_num_threads(1)
+
+    def parameters(effort: int) -> Any:
+        if not library.leaves:
+            return faiss.SearchParametersHNSW(efSearch=effort)
+        inner = faiss.SearchParametersIVF(nprobe=effort)
+        if isinstance(index, faiss.IndexRefine):
+            return faiss.IndexRefineSearchParameters(k_factor=reorder / K, base_index_params=inner)
+        return inner
+
+    def search(queries: Vectors, effort: int) -> Ids:
+        return np.asarray(index.search(queries, K, params=parameters(effort))[1], np.int64)
+
+    return search
