@@ -43,6 +43,7 @@ from hippod.engine.operations.partitions import (
     PartitioningInfo,
     PartitionKind,
 )
+from hippod.engine.operations.plans import Plan, Profile, SearchWay, TabletPlan, TabletProfile
 from hippod.engine.operations.privileges import (
     GetTablePrivileges,
     GetUserPrivileges,
@@ -234,9 +235,11 @@ __all__ = [
     "PartitionKind",
     "Partitioning",
     "PartitioningInfo",
+    "Plan",
     "Privilege",
     "PrivilegeList",
     "PrivilegesInfo",
+    "Profile",
     "PurgeTable",
     "PutTemplate",
     "Query",
@@ -254,6 +257,7 @@ __all__ = [
     "Search",
     "SearchResult",
     "SetAutoCompaction",
+    "SearchWay",
     "SettingsList",
     "StatusInfo",
     "StoredVectors",
@@ -263,6 +267,8 @@ __all__ = [
     "TableSchema",
     "TableSettings",
     "TableStatistics",
+    "TabletPlan",
+    "TabletProfile",
     "TabletStatistics",
     "TemplateIndex",
     "TemplateInfo",
