@@ -43,15 +43,21 @@ from hippod.net.options import NetOptions
 from hippod.net.rest import (
     aliases,
     cat,
+    copies,
     databases,
+    distances,
     fields,
     indexes,
     jobs,
     maintenance,
+    multi_search,
+    partitions,
     privileges,
     queries,
     rows,
+    scalar_indexes,
     settings,
+    statistics,
     tables,
     templates,
     users,
@@ -65,7 +71,28 @@ from hippod.net.rest.refusals import HttpRefusal
 from hippod.net.rest.routes import PREFIX, Call, Route
 
 # Of several paths that fit, the first one answers: those of tables, which have names in their first place, come last.
-NOUNS: Final = (databases, jobs, cat, users, privileges, templates, settings, aliases, fields, indexes, rows, queries, maintenance, tables)
+NOUNS: Final = (
+    databases,
+    jobs,
+    cat,
+    users,
+    privileges,
+    templates,
+    settings,
+    aliases,
+    fields,
+    indexes,
+    scalar_indexes,
+    partitions,
+    rows,
+    copies,
+    queries,
+    multi_search,
+    distances,
+    statistics,
+    maintenance,
+    tables,
+)
 
 _ROOT: Final = encode_json({"name": "hippod", "rest": PREFIX}, pretty=False)
 _NO_ROUTE: Final = {
