@@ -5,6 +5,7 @@ from hippod_client.definitions import AliasInfo, GrantInfo, PrivilegesInfo, Temp
 from hippod_client.errors import HippodError
 from hippod_client.results import Hit, Hits, IndexInfo, JobInfo, RowFailure, Rows, SearchResult, StatusInfo, TableInfo, WriteResult
 from hippod_client.schema import DataType, Field
+from hippod_client.sparse import SparseVectors
 
 __all__ = [
     "AliasInfo",
@@ -21,6 +22,7 @@ __all__ = [
     "RowFailure",
     "Rows",
     "SearchResult",
+    "SparseVectors",
     "StatusInfo",
     "TableInfo",
     "TemplateInfo",

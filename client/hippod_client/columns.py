@@ -4,11 +4,15 @@ What may be sent (one entry a row), and as what:
 
     numpy ints, floats, bools       as they are; unsigned ints widened, float16 as float32
     2-D numpy arrays                vectors, float32; so is a sequence of 1-D float arrays of one length
+    2-D uint8 and bool arrays       binary vectors: eight bits a byte, the first in the highest place
+    SparseVectors, CSR matrices     sparse vectors; so are dicts of whole numbers, {index: value}
     datetime64 of days or coarser   days since 1970-01-01, int32
     datetime64 finer than days      microseconds since 1970-01-01T00:00Z, int64
     timedelta64                     microseconds (since midnight), int64
     lists of int, float, bool, str, date, time, datetime (a naive datetime is UTC)
     lists of lists                  the cells of an array field
+    lists of bytes                  the cells of a binary or blob field, or binary vectors
+    lists of dicts (string keys)    the cells of a json field, as JSON text; they come back as text
     None, NaT, masked entries       null
 
 The server casts numbers to the type of the field and refuses what does not fit. Here nothing knows the schema: dates are for date
@@ -18,6 +22,7 @@ fields and datetimes for timestamp and datetime fields, and what comes back for 
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -25,7 +30,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hippod_client.errors import TypeMismatch
-from hippod_client.wire.arrays import DTYPE_NUMBERS, WireArray, WireLists, WireStrings
+from hippod_client.sparse import SparseVectors, is_csr, is_sparse_cell, sparse_block
+from hippod_client.wire.arrays import DTYPE_NUMBERS, WireArray, WireBytes, WireLists, WireSparse, WireStrings, WireValues
 from hippod_client.wire.errors import WireError
 
 Mask = npt.NDArray[np.bool_]
@@ -37,7 +43,7 @@ _SECOND_US: Final = 1_000_000
 class Cells(NamedTuple):
     """The cells of one field: `valid` is None where no cell is null."""
 
-    values: WireArray | WireLists
+    values: WireValues
     valid: Mask | None = None
 
 
@@ -46,6 +52,8 @@ def encode_cells(field: str, values: object) -> Cells:
     try:
         if isinstance(values, np.ma.MaskedArray):
             return _encode_masked(values)
+        if isinstance(values, SparseVectors) or is_csr(values):
+            return Cells(sparse_block(values))
         if isinstance(values, list | tuple):
             return _encode_sequence(values)
         if hasattr(values, "__array__"):
@@ -57,15 +65,21 @@ def encode_cells(field: str, values: object) -> Cells:
         raise TypeMismatch(f"field {field!r}: {error}", {"field": field}) from error
 
 
-def encode_vectors(vectors: object) -> npt.NDArray[np.float32]:
-    """Query vectors of shape (queries, dimension) from (queries, dimension) or (dimension,); TypeMismatch for other shapes."""
+def encode_vectors(vectors: object) -> npt.NDArray[Any] | WireSparse:
+    """Query vectors of shape (queries, dimension) from (queries, dimension) or (dimension,); TypeMismatch for other shapes.
+
+    uint8 and bool arrays and bytes are binary vectors, `SparseVectors`, CSR matrices and dicts sparse ones.
+    """
     if isinstance(vectors, np.ndarray) and vectors.dtype == np.float32:
-        array: npt.NDArray[np.float32] = vectors
+        array: npt.NDArray[Any] = vectors
     else:
         try:
-            array = _to_float32(np.asarray(vectors))
-        except (WireError, TypeError, ValueError) as error:
+            sparse_or_dense = _query_block(vectors)
+        except (TypeError, ValueError, WireError) as error:
             raise TypeMismatch(f"query vectors are numbers of shape (queries, dimension): {error}") from error
+        if isinstance(sparse_or_dense, WireSparse):
+            return sparse_or_dense
+        array = sparse_or_dense
     if array.ndim == 1:
         array = array.reshape(1, -1)
     if array.ndim != 2 or not array.shape[1]:
@@ -73,9 +87,25 @@ def encode_vectors(vectors: object) -> npt.NDArray[np.float32]:
     return array
 
 
-def decode_cells(values: WireArray | WireLists, valid: Mask | None) -> Any:
-    """Arrays for numbers and vectors (masked where null), lists for strings and array cells (None where null)."""
-    if isinstance(values, WireStrings | WireLists):
+def _query_block(vectors: Any) -> npt.NDArray[Any] | WireSparse:
+    if isinstance(vectors, SparseVectors | dict) or is_csr(vectors):
+        return sparse_block(vectors)
+    if isinstance(vectors, bytes | bytearray):
+        return np.frombuffer(vectors, np.uint8)
+    if isinstance(vectors, list | tuple) and vectors:
+        if all(isinstance(cell, dict) for cell in vectors):
+            return sparse_block(vectors)
+        if all(isinstance(cell, bytes | bytearray) for cell in vectors):
+            return np.stack([np.frombuffer(cell, np.uint8) for cell in vectors])
+    array = np.asarray(vectors)
+    return _to_binary(np.atleast_2d(array)) if array.dtype in (np.uint8, np.bool_) else _to_float32(array)
+
+
+def decode_cells(values: WireValues, valid: Mask | None) -> Any:
+    """Arrays for numbers and vectors (masked where null), `SparseVectors`; lists for strings, bytes and array cells (None where null)."""
+    if isinstance(values, WireSparse):
+        return SparseVectors.of_wire(values)
+    if isinstance(values, WireBytes | WireLists):
         cells: list[Any] = values.to_list()
         if valid is not None:
             for position in np.flatnonzero(~valid).tolist():
@@ -92,11 +122,13 @@ def _encode_masked(values: np.ma.MaskedArray[Any, Any]) -> Cells:
 
 def _encode_array(array: npt.NDArray[Any]) -> Cells:
     kind = array.dtype.kind
+    if array.ndim == 2 and (array.dtype == np.uint8 or kind == "b"):
+        return Cells(_to_binary(array))
     if array.ndim == 2 and kind in "iuf":
         return Cells(_to_float32(array))
     if array.ndim != 1:
         raise WireError(f"takes one entry a row or vectors of shape (rows, dimension), not the shape {array.shape}")
-    if array.dtype in DTYPE_NUMBERS:
+    if array.dtype in DTYPE_NUMBERS and kind != "u":
         return Cells(array)
     if kind in "iuf":
         return Cells(_widened(array))
@@ -105,6 +137,15 @@ def _encode_array(array: npt.NDArray[Any]) -> Cells:
     if kind in "OTU":
         return _encode_sequence(array.tolist())
     raise WireError(f"takes no arrays of the dtype {array.dtype}")
+
+
+def _to_binary(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Binary vectors from bytes or from one bool a bit."""
+    if array.dtype != np.bool_:
+        return array
+    if array.shape[1] % 8:
+        raise WireError(f"takes binary vectors of a multiple of 8 bits, not {array.shape[1]}")
+    return np.packbits(array, axis=1)
 
 
 def _to_float32(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -164,6 +205,8 @@ def _filler(kind: type) -> Any:
         return ""
     if issubclass(kind, list | tuple | np.ndarray):
         return []
+    if issubclass(kind, bytes | bytearray | dict):
+        return kind()
     if issubclass(kind, datetime.datetime):
         return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
     if issubclass(kind, datetime.date):
@@ -171,7 +214,7 @@ def _filler(kind: type) -> Any:
     return kind(0) if issubclass(kind, np.generic | bool) else datetime.time() if issubclass(kind, datetime.time) else 0
 
 
-def _encode_present(cells: Sequence[Any], kinds: set[type]) -> WireArray | WireLists:
+def _encode_present(cells: Sequence[Any], kinds: set[type]) -> WireValues:
     """Cells without None; `kinds` are their types."""
     if not kinds:
         return np.zeros(0, np.int64)
@@ -183,7 +226,13 @@ def _encode_present(cells: Sequence[Any], kinds: set[type]) -> WireArray | WireL
     raise WireError(f"takes cells of one kind, not {', '.join(sorted(kind.__name__ for kind in kinds))}")
 
 
-def _encode_numpy_scalars(cells: Sequence[Any]) -> WireArray | WireLists:
+def _encode_dicts(cells: Sequence[dict[Any, Any]]) -> WireValues:
+    if any(cells) and all(map(is_sparse_cell, cells)):
+        return sparse_block(cells)
+    return WireStrings.of([json.dumps(cell, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for cell in cells])
+
+
+def _encode_numpy_scalars(cells: Sequence[Any]) -> WireValues:
     return _encode_array(np.array(cells)).values
 
 
@@ -206,7 +255,7 @@ def _encode_lists(cells: Sequence[Sequence[Any]]) -> WireArray | WireLists:
     inner = _encode_sequence([element for cell in cells for element in (cell.tolist() if isinstance(cell, np.ndarray) else cell)])
     if inner.valid is not None:
         raise WireError("takes no null inside an array cell")
-    if isinstance(inner.values, WireLists) or (isinstance(inner.values, np.ndarray) and inner.values.ndim != 1):
+    if isinstance(inner.values, WireLists | WireSparse) or (isinstance(inner.values, np.ndarray) and inner.values.ndim != 1):
         raise WireError("takes array cells of one level")
     return WireLists(offsets, inner.values)
 
@@ -215,8 +264,10 @@ def _are_vectors(cells: Sequence[Any]) -> bool:
     return all(isinstance(c, np.ndarray) and c.ndim == 1 and c.dtype.kind == "f" for c in cells) and len({len(c) for c in cells}) == 1
 
 
-_BY_TYPES: Final[tuple[tuple[Any, Callable[[Sequence[Any]], WireArray | WireLists]], ...]] = (
+_BY_TYPES: Final[tuple[tuple[Any, Callable[[Sequence[Any]], WireValues]], ...]] = (
     (str, WireStrings.of),
+    (bytes | bytearray, WireBytes.of_bytes),
+    (dict, _encode_dicts),
     (bool, lambda cells: np.array(cells, np.bool_)),
     (np.generic, _encode_numpy_scalars),
     (list | tuple | np.ndarray, _encode_lists),

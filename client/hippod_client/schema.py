@@ -30,8 +30,14 @@ class DataType(enum.StrEnum):
     TIME = "time"
     TIMESTAMP = "timestamp"
     DATETIME = "datetime"
+    BINARY = "binary"
+    BLOB = "blob"
+    CLOB = "clob"
+    JSON = "json"
     ARRAY = "array"
     FLOAT_VECTOR = "float_vector"
+    BINARY_VECTOR = "binary_vector"
+    SPARSE_FLOAT_VECTOR = "sparse_float_vector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,8 @@ class Field:
     """One field of a table.
 
     `type`: a DataType or its name. Exactly one field of a table has `primary_key` (an int or string type). `dimension` is for
-    float_vector; `max_length`, in UTF-8 bytes, for char, varchar and varchar2; `element_type` and `max_capacity` for array.
+    float_vector (numbers) and binary_vector (bits, a multiple of 8), and may bound the indices of sparse_float_vector; `max_length`, in
+    bytes (of UTF-8), is for char, varchar and varchar2, and may be given for binary; `element_type` and `max_capacity` for array.
     `default` is a cell of the field (also a date, time or datetime); read back it is as rows carry it.
     """
 

@@ -67,7 +67,7 @@ def gather_cells(tablets: Mapping[int, Tablet], field: Field, addresses: Address
     if len(tablets) == 1:
         return next(iter(tablets.values())).cells(field, slots_of(addresses))
     if not len(addresses):
-        return ColumnData(np.empty((0, field.dimension or 0), np.float32) if field.is_vector else no_cells(field))
+        return ColumnData(no_cells(field))
     parts, order = [], []
     for tablet, at, slots in split_by_tablet(tablets, addresses):
         parts.append(tablet.cells(field, slots))

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import ListArray, StringArray, Values
+from hippod.engine.arrays import BytesArray, ListArray, SparseArray, StringArray, Values, slice_values
 from hippod.engine.normalize import filled_column
 from hippod.engine.rowblock import ColumnData, RowBlock
 from hippod.engine.schema import DataType, Field, Schema
@@ -60,19 +60,20 @@ class _Numbers:
 
 
 class _Strings:
-    def __init__(self) -> None:
+    def __init__(self, kind: type[BytesArray]) -> None:
+        self._kind = kind
         self._offsets = _Cells(np.int64)
         self._data = _Cells(np.uint8)
 
     def write(self, start: int, values: Values) -> None:
-        assert isinstance(values, StringArray)
+        assert isinstance(values, BytesArray)
         at = int(self._offsets.array[start])
         first, last = int(values.offsets[0]), int(values.offsets[-1])
         self._data.write(at, values.data[first:last])
         self._offsets.write(start + 1, values.offsets[1:] + (at - first))
 
-    def view(self, count: int) -> StringArray:
-        return StringArray(self._offsets.array[: count + 1], self._data.array)
+    def view(self, count: int) -> BytesArray:
+        return self._kind(self._offsets.array[: count + 1], self._data.array)
 
     @property
     def memory_bytes(self) -> int:
@@ -82,15 +83,14 @@ class _Strings:
 class _Lists:
     def __init__(self, element: DataType) -> None:
         self._offsets = _Cells(np.int64)
-        self._elements: _Numbers | _Strings = _Strings() if element.is_string else _Numbers(element.dtype)
+        self._elements: _Numbers | _Strings = _Strings(StringArray) if element.is_string else _Numbers(element.dtype)
 
     def write(self, start: int, values: Values) -> None:
         assert isinstance(values, ListArray)
         at = int(self._offsets.array[start])
         first, last = int(values.offsets[0]), int(values.offsets[-1])
         inner = values.values
-        cells: Values = StringArray(inner.offsets[first : last + 1], inner.data) if isinstance(inner, StringArray) else inner[first:last]
-        self._elements.write(at, cells)
+        self._elements.write(at, slice_values(inner, first, last))
         self._offsets.write(start + 1, values.offsets[1:] + (at - first))
 
     def view(self, count: int) -> ListArray:
@@ -111,7 +111,7 @@ class FieldColumn:
             assert field.element_type is not None
             self.values = _Lists(field.element_type)
         else:
-            self.values = _Strings() if field.type.is_string else _Numbers(field.type.dtype)
+            self.values = _Strings(field.type.ragged) if field.type.ragged is not None else _Numbers(field.type.dtype)
         self.valid: _Cells | None = None
 
     def write(self, start: int, data: ColumnData, count: int) -> None:
@@ -133,7 +133,11 @@ def dropped_meanwhile(field: Field) -> FieldNotFound:
 
 
 def no_cells(field: Field) -> Values:
-    """No cells, in the form in which the column of a scalar field keeps them."""
+    """No cells, in the form in which a tablet keeps those of the field."""
+    if field.type is DataType.SPARSE_FLOAT_VECTOR:
+        return SparseArray.none()
+    if field.is_vector:
+        return np.empty((0, field.width), field.type.dtype)
     return FieldColumn(field).values.view(0)
 
 
@@ -247,7 +251,7 @@ class TabletColumns:
             if isinstance(array, np.ndarray):
                 array.view(np.uint8)[::_PAGE_BYTES].max(initial=0)
             else:
-                arrays += [array.offsets, array.data if isinstance(array, StringArray) else array.values]
+                arrays += [array.offsets, array.data if isinstance(array, BytesArray) else array.values]
 
     @property
     def memory_bytes(self) -> int:

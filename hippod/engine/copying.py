@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import Column, ListArray, StringArray, Values
+from hippod.engine.arrays import BytesArray, Column, ListArray, SparseArray, Values
 from hippod.engine.effects import column_bytes
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.jobs import Job
@@ -22,6 +22,7 @@ from hippod.engine.writer import Writer
 from hippod.errors import Rejected, RetryLater
 
 PART_ROWS_MAX: Final = 10_000
+_SPARSE_ENTRY_BYTES: Final = 8
 _PART_BYTES: Final = 4 << 20
 _PLANNED_ROWS: Final = 65_536
 _BACK_OFF_FIRST_S: Final = 0.02
@@ -115,9 +116,12 @@ def _cut(slots: Slots, ends: npt.NDArray[np.int64]) -> Iterator[Slots]:
 
 def _cell_bytes(tablet: Tablet, field: Field, slots: Slots) -> npt.NDArray[np.int64]:
     """int64 (n,): about how many bytes each cell has."""
-    if field.is_vector:
-        return np.full(len(slots), 4 * (field.dimension or 0), np.int64)
-    return _bytes_at(tablet.columns.values(field), slots, slots + 1)
+    if not field.is_vector:
+        return _bytes_at(tablet.columns.values(field), slots, slots + 1)
+    vectors = tablet.vectors(field).view(tablet.columns.count)
+    if isinstance(vectors, SparseArray):
+        return (vectors.offsets[slots + 1] - vectors.offsets[slots]) * _SPARSE_ENTRY_BYTES
+    return np.full(len(slots), field.vector_bytes, np.int64)
 
 
 def _bytes_at(values: Values, starts: Slots, stops: Slots) -> npt.NDArray[np.int64]:
@@ -125,7 +129,7 @@ def _bytes_at(values: Values, starts: Slots, stops: Slots) -> npt.NDArray[np.int
     if isinstance(values, np.ndarray):
         return (stops - starts) * values.dtype.itemsize
     inner_starts, inner_stops = values.offsets[starts], values.offsets[stops]
-    if isinstance(values, StringArray):
+    if isinstance(values, BytesArray):
         return inner_stops - inner_starts + 8 * (stops - starts)
     assert isinstance(values, ListArray)
     return _bytes_at(values.values, inner_starts, inner_stops) + 8 * (stops - starts)

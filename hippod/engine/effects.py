@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import StringArray, Values
+from hippod.engine.arrays import BytesArray, SparseArray, Values
 from hippod.engine.rowblock import RowBlock, decode_block, encode_block
 from hippod.errors import DamagedData
 from hippod.wal.record import Record
@@ -68,8 +68,10 @@ Effect = CatalogEffect | RowsEffect
 def column_bytes(values: Values) -> int:
     if isinstance(values, np.ndarray):
         return values.nbytes
-    inner = values.data if isinstance(values, StringArray) else values.values
-    return values.offsets.nbytes + column_bytes(inner)
+    total = values.offsets.nbytes
+    if isinstance(values, SparseArray):
+        return total + values.indices.nbytes + values.values.nbytes
+    return total + (values.data.nbytes if isinstance(values, BytesArray) else column_bytes(values.values))
 
 
 def decode_effect(operation: int, table: int, body: memoryview) -> Effect:

@@ -112,7 +112,7 @@ def _merged(asked: Sequence[_Asked], results: Sequence[SearchResult], names: Seq
     scores = np.concatenate([result.scores for result in results])
     query_of = np.concatenate([np.repeat(np.arange(queries), result.counts) for result in results])
     origins = np.repeat(np.arange(len(results), dtype=np.int32), [len(result.scores) for result in results])
-    order = np.lexsort((scores if asked[0].metric is Metric.L2 else -scores, query_of))
+    order = np.lexsort((scores if asked[0].metric.is_distance else -scores, query_of))
     found = np.bincount(query_of, minlength=queries)
     rank = np.arange(len(order)) - np.repeat(np.cumsum(found) - found, found)
     kept = order[rank < k]

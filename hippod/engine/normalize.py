@@ -13,15 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import Column, ListArray, StringArray, Values, slice_values
+from hippod.engine.arrays import BytesArray, Column, ListArray, StringArray, Values
+from hippod.engine.json_cells import canonical_json
 from hippod.engine.rowblock import ColumnData
-from hippod.engine.schema import ARRAY_CAPACITY_MAX, DataType, Field, Schema
-from hippod.errors import InvalidVector, LimitExceeded, Rejected, TypeMismatch
-
-_FLOAT32_SIGN_CLEAR = np.uint32(0x7FFFFFFF)
-_FLOAT32_INFINITE = np.uint32(0x7F800000)
-_FLOAT32_DENORMAL_LAST = np.uint32(0x007FFFFF)
-_ONE = np.uint32(1)
+from hippod.engine.schema import ARRAY_CAPACITY_MAX, RANGES, DataType, Field, Schema
+from hippod.engine.vector_cells import normalize_vectors
+from hippod.errors import LimitExceeded, Rejected, TypeMismatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,9 @@ def null_column(field: Field, count: int) -> ColumnData:
     """`count` nulls of a scalar field."""
     if field.type is DataType.ARRAY:
         return ColumnData(ListArray(np.zeros(count + 1, np.int64), _no_elements(field)), np.zeros(count, np.bool_))
-    return ColumnData(_repeated(field, "" if field.type.is_string else 0, count), np.zeros(count, np.bool_))
+    if field.type.ragged is not None:
+        return ColumnData(field.type.ragged(np.zeros(count + 1, np.int64), np.empty(0, np.uint8)), np.zeros(count, np.bool_))
+    return ColumnData(np.zeros(count, field.type.dtype), np.zeros(count, np.bool_))
 
 
 def _repeated(field: Field, cell: Any, count: int) -> Values:
@@ -119,64 +118,16 @@ def normalize_column(field: Field, column: Column, *, zero_refused: bool) -> Col
         # Of nulls alone a sender without the schema cannot know the type.
         return null_column(field, len(valid))
     if field.is_vector:
-        return ColumnData(_vectors(field, column.values, zero_refused=zero_refused), None)
+        return ColumnData(normalize_vectors(field, column.values, field.name, zero_refused=zero_refused), None)
     if field.type is DataType.ARRAY:
         return ColumnData(_lists(field, column.values), valid)
+    if field.type is DataType.JSON:
+        return ColumnData(canonical_json(field.name, _strings(field, column.values, field.length_max), valid), valid)
     if field.type.is_string:
         return ColumnData(_strings(field, column.values, field.length_max), valid)
+    if field.type.ragged is not None:
+        return ColumnData(_bytes(field, column.values), valid)
     return ColumnData(_numbers(field, field.type, column.values, valid), valid)
-
-
-def check_vectors(name: str, vectors: npt.NDArray[np.float32], *, zero_refused: bool) -> None:
-    """Raise InvalidVector with the position of the first row that holds NaN, an infinity or a denormal, or (if refused) only zeros.
-
-    There is at least one row.
-    """
-    magnitude = vectors.view(np.uint32) & _FLOAT32_SIGN_CLEAR
-    # Zero wraps round to the top of the range: what remains below are the denormals.
-    least = np.minimum.reduce(magnitude - _ONE, axis=None)
-    if len(vectors) == 1:
-        least_row = largest = np.maximum.reduce(magnitude, axis=None)
-    else:
-        rows = np.maximum.reduce(magnitude, axis=1)
-        least_row, largest = np.minimum.reduce(rows), np.maximum.reduce(rows)
-    if least < _FLOAT32_DENORMAL_LAST or largest >= _FLOAT32_INFINITE:
-        odd = (magnitude >= _FLOAT32_INFINITE) | (magnitude - _ONE < _FLOAT32_DENORMAL_LAST)
-        position = int(np.argmax(odd.any(axis=1)))
-        raise InvalidVector(f"vector {position} of {name!r} holds NaN, an infinity or a denormal number", field=name, position=position)
-    if zero_refused and least_row == 0:
-        position = int(np.argmin(magnitude.any(axis=1)))
-        raise InvalidVector(f"vector {position} of {name!r} is zero: it has no direction for cosine", field=name, position=position)
-
-
-def _stacked(field: Field, lists: ListArray) -> Values:
-    """Vectors that came as lists of numbers, as from a program without arrays."""
-    cells = slice_values(lists.values, int(lists.offsets[0]), int(lists.offsets[-1]))
-    lengths = lists.lengths()
-    wrong = np.flatnonzero(lengths != field.dimension)
-    if len(wrong):
-        position = int(wrong[0])
-        raise InvalidVector(
-            f"field {field.name!r} has dimension {field.dimension}, vector {position} has {lengths[position]}",
-            field=field.name,
-            position=position,
-        )
-    if not isinstance(cells, np.ndarray) or cells.dtype.kind not in "if":
-        return lists
-    with np.errstate(over="ignore"):
-        return cells.astype(np.float32).reshape(len(lists), field.dimension or 1)
-
-
-def _vectors(field: Field, values: Values, *, zero_refused: bool) -> npt.NDArray[np.float32]:
-    if isinstance(values, ListArray):
-        values = _stacked(field, values)
-    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype != np.float32:
-        raise TypeMismatch(f"field {field.name!r} takes vectors: a float32 block of shape (rows, {field.dimension})", field=field.name)
-    if values.shape[1] != field.dimension:
-        raise InvalidVector(f"field {field.name!r} has dimension {field.dimension}, not {values.shape[1]}", field=field.name, position=0)
-    vectors = np.ascontiguousarray(values, np.float32)
-    check_vectors(field.name, vectors, zero_refused=zero_refused)
-    return vectors
 
 
 def _numbers(field: Field, kind: DataType, values: Values, valid: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.generic]:
@@ -186,7 +137,7 @@ def _numbers(field: Field, kind: DataType, values: Values, valid: npt.NDArray[np
     wanted = kind.dtype
     if (values.dtype == np.bool_) != (wanted == np.bool_):
         raise TypeMismatch(f"field {field.name!r} takes {kind} values, not {values.dtype}", field=field.name)
-    if values.dtype == wanted and wanted.kind != "f":
+    if values.dtype == wanted and wanted.kind != "f" and kind not in RANGES:
         return values
     with np.errstate(all="ignore"):
         cast = values.astype(wanted)
@@ -197,6 +148,9 @@ def _numbers(field: Field, kind: DataType, values: Values, valid: npt.NDArray[np
             bad = (cast.astype(np.float64) != values) | ~(np.abs(values) <= 2.0**62)
         else:
             bad = cast.astype(np.int64) != values
+        if kind in RANGES:
+            lowest, highest = RANGES[kind]
+            bad |= (cast < lowest) | (cast > highest)
     if valid is not None:
         bad &= valid
         cast[~valid] = 0
@@ -211,6 +165,19 @@ def _numbers(field: Field, kind: DataType, values: Values, valid: npt.NDArray[np
 def _strings(field: Field, values: Values, length_max: int) -> StringArray:
     if not isinstance(values, StringArray):
         raise TypeMismatch(f"field {field.name!r} takes strings", field=field.name)
+    _check_lengths(field, values, length_max)
+    _check_utf8(field, values)
+    return values
+
+
+def _bytes(field: Field, values: Values) -> BytesArray:
+    if not isinstance(values, BytesArray) or isinstance(values, StringArray):
+        raise TypeMismatch(f"field {field.name!r} takes bytes", field=field.name)
+    _check_lengths(field, values, field.length_max)
+    return values
+
+
+def _check_lengths(field: Field, values: BytesArray, length_max: int) -> None:
     lengths = values.lengths()
     if len(lengths) and int(lengths.max()) > length_max:
         position = int(np.argmax(lengths > length_max))
@@ -220,8 +187,6 @@ def _strings(field: Field, values: Values, length_max: int) -> StringArray:
             position=position,
             limit=length_max,
         )
-    _check_utf8(field, values)
-    return values
 
 
 def _check_utf8(field: Field, values: StringArray) -> None:
@@ -251,8 +216,8 @@ def _lists(field: Field, values: Values) -> ListArray:
             position=position,
             limit=capacity,
         )
-    if field.element_type.is_string:
-        return ListArray(values.offsets, _strings(field, values.values, field.length_max))
     if not len(values.values):
         return ListArray(values.offsets, _no_elements(field))
+    if field.element_type.is_string:
+        return ListArray(values.offsets, _strings(field, values.values, field.length_max))
     return ListArray(values.offsets, _numbers(field, field.element_type, values.values, None))

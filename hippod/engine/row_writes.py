@@ -37,16 +37,18 @@ def shape_of(operation: RowOperation) -> tuple[object, ...]:
 def _cell_shape(values: Values) -> object:
     if isinstance(values, np.ndarray):
         return values.dtype, values.shape[1:]
-    return (ListArray, _cell_shape(values.values)) if isinstance(values, ListArray) else StringArray
+    return (ListArray, _cell_shape(values.values)) if isinstance(values, ListArray) else type(values)
 
 
 def keys_of(operation: RowOperation, key_field: str) -> list[object]:
     """The keys as sent, for telling whether requests touch the same rows; empty where keys are to be generated."""
     columns = [operation.keys] if isinstance(operation, Delete) else [c for c in operation.columns if c.field == key_field]
-    if not columns or isinstance(columns[0].values, ListArray):
+    if not columns:
         return []
     values = columns[0].values
-    return list(values.to_bytes_list() if isinstance(values, StringArray) else values.tolist())
+    if isinstance(values, StringArray):
+        return list(values.to_bytes_list())
+    return list(values.tolist()) if isinstance(values, np.ndarray) and values.ndim == 1 else []
 
 
 def prepare(change: TableChange, operations: Sequence[RowOperation]) -> list[WriteResult | HippodError]:

@@ -4,7 +4,7 @@ All numbers little-endian; every part starts at a multiple of 8.
 
     header    u32 magic "HRB1", u16 version, u16 columns, u32 rows, u32 flags (bit 0: row_ids are first_row_id, first_row_id + 1, ...)
     row_ids   i64 first_row_id if bit 0 is set, else i64 for each row
-    columns   one after the other:
+    columns   one after the other; dtypes are 1 i8, 2 i16, 3 i32, 4 i64, 5 f32, 6 f64, 7 bool, 8 u8:
               u16 field number, u8 shape, u8 dtype, u8 has validity, 3 bytes 0, u32 width, u32 0, u64 data bytes, u64 inner data bytes
               validity: u8 (0 or 1) for each row, if there is one
               shape 1 numbers   data: rows * itemsize            (width 1)
@@ -12,6 +12,8 @@ All numbers little-endian; every part starts at a multiple of 8.
               shape 3 strings   offsets: u32 for each row and one more, from 0; data: UTF-8
               shape 4 lists     offsets: u32 for each row and one more, from 0; elements: width of them, of dtype; for strings (dtype 0)
                                 element offsets u32 (width + 1), then data
+              shape 5 bytes     as strings, any bytes
+              shape 6 sparse    offsets: u32 for each row and one more, from 0; indices: u32 (width); data: f32 (width)
 A decoded block views the bytes that it was decoded from.
 """
 
@@ -26,15 +28,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import ListArray, StringArray, Values, concat_values, slice_values, take_values
+from hippod.engine.arrays import BytesArray, ListArray, SparseArray, StringArray, Values, concat_values, slice_values, take_values
 
 _HEADER: Final = struct.Struct("<4sHHII")
 _COLUMN: Final = struct.Struct("<HBBB3xIIQQ")
 _MAGIC: Final = b"HRB1"
 _VERSION: Final = 1
 _CONTIGUOUS: Final = 1
-_NUMBERS, _VECTORS, _STRINGS, _LISTS = 1, 2, 3, 4
-_DTYPES: Final = {code: np.dtype(name) for code, name in enumerate(("<i1", "<i2", "<i4", "<i8", "<f4", "<f8", "?"), start=1)}
+_NUMBERS, _VECTORS, _STRINGS, _LISTS, _BYTES, _SPARSE = 1, 2, 3, 4, 5, 6
+_DTYPES: Final = {code: np.dtype(name) for code, name in enumerate(("<i1", "<i2", "<i4", "<i8", "<f4", "<f8", "?", "<u1"), start=1)}
 _CODES: Final = {dtype: code for code, dtype in _DTYPES.items()}
 
 Buffer = bytes | memoryview
@@ -75,16 +77,20 @@ def _put_column(out: list[Buffer], number: int, column: ColumnData) -> None:
         dtype, size = _CODES[values.dtype], values.nbytes
         shape, width = (_VECTORS, values.shape[1]) if values.ndim == 2 else (_NUMBERS, 1)
         parts = [values]
-    elif isinstance(values, StringArray):
-        shape = _STRINGS
+    elif isinstance(values, BytesArray):
+        shape = _STRINGS if isinstance(values, StringArray) else _BYTES
         parts = _string_parts(values)
         size = parts[1].nbytes
+    elif isinstance(values, SparseArray):
+        shape, cut = _SPARSE, values.compact()
+        width, size = len(cut.indices), cut.values.nbytes
+        parts = [cut.offsets.astype(np.uint32), cut.indices, cut.values]
     else:
         shape = _LISTS
         cells = slice_values(values.values, int(values.offsets[0]), int(values.offsets[-1]))
         width = len(cells)
         parts = [(values.offsets - values.offsets[0]).astype(np.uint32)]
-        if isinstance(cells, StringArray):
+        if isinstance(cells, BytesArray):
             parts += _string_parts(cells)
             inner = parts[2].nbytes
         else:
@@ -98,7 +104,7 @@ def _put_column(out: list[Buffer], number: int, column: ColumnData) -> None:
         _put(out, part)
 
 
-def _string_parts(values: StringArray) -> list[npt.NDArray[Any]]:
+def _string_parts(values: BytesArray) -> list[npt.NDArray[Any]]:
     first, last = int(values.offsets[0]), int(values.offsets[-1])
     return [(values.offsets - first).astype(np.uint32), values.data[first:last]]
 
@@ -178,8 +184,11 @@ def _take_column(reader: _Reader, rows: int) -> tuple[int, ColumnData]:
     number, shape, code, has_valid, width, _, size, inner = reader.unpack(_COLUMN)
     valid = reader.bools(rows) if has_valid else None
     values: Values
-    if shape == _STRINGS:
-        values = StringArray(reader.offsets(rows, size), reader.take(np.uint8, size))
+    if shape in (_STRINGS, _BYTES):
+        kind = StringArray if shape == _STRINGS else BytesArray
+        values = kind(reader.offsets(rows, size), reader.take(np.uint8, size))
+    elif shape == _SPARSE:
+        values = SparseArray(reader.offsets(rows, width), reader.take("<u4", width), reader.take("<f4", width))
     elif shape == _LISTS:
         offsets = reader.offsets(rows, width)
         if code == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import enum
 import re
 from functools import cached_property
@@ -10,10 +11,15 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from hippod.engine.arrays import BytesArray, StringArray
 from hippod.errors import FieldNotFound, InvalidName, LimitExceeded, Rejected
 
 FIELDS_MAX: Final = 256
 DIMENSION_MAX: Final = 65_536
+BINARY_DIMENSION_MAX: Final = 65_536 * 8
+SPARSE_DIMENSION_MAX: Final = 2**32 - 1
+SPARSE_ENTRIES_MAX: Final = 16_384
+_SPARSE_BYTES_USUAL: Final = 1_024
 LENGTH_MAX: Final = 65_536
 VALUE_BYTES_MAX: Final = 8 << 20
 KEY_BYTES_MAX: Final = 400
@@ -34,7 +40,11 @@ def check_name(kind: str, name: str) -> str:
 
 
 class DataType(enum.StrEnum):
-    """The type of a field: what its cells are and how they travel."""
+    """The type of a field: what its cells are and how they travel.
+
+    string, char, varchar, varchar2 and clob are UTF-8 text, kept as it is sent (char is not padded); lengths count bytes. binary and
+    blob are bytes. json is kept as canonical JSON text. date, time, timestamp and datetime are in years 1 to 9999, without a zone (UTC).
+    """
 
     INT8 = "int8"
     INT16 = "int16"
@@ -51,27 +61,52 @@ class DataType(enum.StrEnum):
     TIME = "time"
     TIMESTAMP = "timestamp"
     DATETIME = "datetime"
+    BINARY = "binary"
+    BLOB = "blob"
+    CLOB = "clob"
+    JSON = "json"
     ARRAY = "array"
     FLOAT_VECTOR = "float_vector"
+    BINARY_VECTOR = "binary_vector"
+    SPARSE_FLOAT_VECTOR = "sparse_float_vector"
 
     @property
     def is_string(self) -> bool:
+        """Whether cells are text that can be compared and searched by a pattern."""
         return self in STRING_TYPES
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """The numpy dtype of a cell (of an element, for vectors); raises KeyError for strings and arrays.
+    def is_vector(self) -> bool:
+        return self in VECTOR_TYPES
 
+    @property
+    def ragged(self) -> type[BytesArray] | None:
+        """The array of cells of any length: StringArray for text, BytesArray for bytes; None for types with a dtype and for arrays."""
+        return _RAGGED.get(self)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The numpy dtype of a cell (of an element, for vectors); raises KeyError for ragged types, arrays and sparse vectors.
+
+        binary_vector: uint8, eight bits a byte, the first in the highest place.
         date: int32 days since 1970-01-01; time: int64 microseconds since midnight;
         timestamp, datetime: int64 microseconds since 1970-01-01T00:00:00Z.
         """
         return _DTYPES[self]
 
 
-STRING_TYPES: Final = frozenset({DataType.STRING, DataType.CHAR, DataType.VARCHAR, DataType.VARCHAR2})
+VECTOR_TYPES: Final = frozenset({DataType.FLOAT_VECTOR, DataType.BINARY_VECTOR, DataType.SPARSE_FLOAT_VECTOR})
+STRING_TYPES: Final = frozenset({DataType.STRING, DataType.CHAR, DataType.VARCHAR, DataType.VARCHAR2, DataType.CLOB})
+# Filters know of these only whether they are null.
+OPAQUE_TYPES: Final = frozenset({DataType.BINARY, DataType.BLOB, DataType.JSON})
+_RAGGED: Final[dict[DataType, type[BytesArray]]] = {
+    **dict.fromkeys((*STRING_TYPES, DataType.JSON), StringArray),
+    DataType.BINARY: BytesArray,
+    DataType.BLOB: BytesArray,
+}
 _BOUNDED: Final = frozenset({DataType.CHAR, DataType.VARCHAR, DataType.VARCHAR2})
-KEY_TYPES: Final = frozenset({DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64}) | STRING_TYPES
-ELEMENT_TYPES: Final = frozenset(DataType) - {DataType.ARRAY, DataType.FLOAT_VECTOR}
+KEY_TYPES: Final = frozenset({DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64}) | STRING_TYPES - {DataType.CLOB}
+ELEMENT_TYPES: Final = frozenset(DataType) - {DataType.ARRAY, DataType.CLOB} - OPAQUE_TYPES - VECTOR_TYPES
 _DTYPES: Final[dict[DataType, np.dtype[Any]]] = {
     DataType.INT8: np.dtype(np.int8),
     DataType.INT16: np.dtype(np.int16),
@@ -85,14 +120,28 @@ _DTYPES: Final[dict[DataType, np.dtype[Any]]] = {
     DataType.TIMESTAMP: np.dtype(np.int64),
     DataType.DATETIME: np.dtype(np.int64),
     DataType.FLOAT_VECTOR: np.dtype(np.float32),
+    DataType.BINARY_VECTOR: np.dtype(np.uint8),
+}
+_EPOCH: Final = datetime.datetime(1970, 1, 1)
+_DAY_US: Final = 86_400_000_000
+_DATES: Final = ((datetime.datetime.min - _EPOCH).days, (datetime.datetime.max - _EPOCH).days)
+_MOMENTS: Final = (_DATES[0] * _DAY_US, (_DATES[1] + 1) * _DAY_US - 1)
+# Lowest and highest cell of the types that don't use the whole range of their dtype.
+RANGES: Final[dict[DataType, tuple[int, int]]] = {
+    DataType.DATE: _DATES,
+    DataType.TIME: (0, _DAY_US - 1),
+    DataType.TIMESTAMP: _MOMENTS,
+    DataType.DATETIME: _MOMENTS,
 }
 
 
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One field of a table. `number` is given by the catalog at creation, whatever is sent, and never changes or comes back.
 
-    `max_length` is in UTF-8 bytes and bounds char, varchar and varchar2; `default` is a plain cell value (dates and times as the
-    integers of a column).
+    `dimension` counts the numbers of a float_vector and the bits of a binary_vector, and may bound the indices of a
+    sparse_float_vector. `max_length` is in (UTF-8) bytes and bounds char, varchar, varchar2 and, where given, binary; `default` is a
+    plain cell value (dates and
+    times as the integers of a column).
     """
 
     name: str
@@ -108,11 +157,24 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     @property
     def is_vector(self) -> bool:
-        return self.type is DataType.FLOAT_VECTOR
+        return self.type.is_vector
+
+    @property
+    def width(self) -> int:
+        """Elements of a vector's row: numbers, or bytes of eight bits; 0 for sparse vectors."""
+        if self.type is DataType.SPARSE_FLOAT_VECTOR:
+            return 0
+        dimension = self.dimension or 0
+        return dimension // 8 if self.type is DataType.BINARY_VECTOR else dimension
+
+    @property
+    def vector_bytes(self) -> int:
+        """Bytes of a vector; for sparse ones a usual number."""
+        return self.width * self.type.dtype.itemsize if self.width else _SPARSE_BYTES_USUAL
 
     @property
     def length_max(self) -> int:
-        """Most UTF-8 bytes that a cell may have."""
+        """Most bytes that a cell may have."""
         if self.primary_key:
             return min(self.max_length or KEY_BYTES_MAX, KEY_BYTES_MAX)
         return self.max_length or VALUE_BYTES_MAX
@@ -169,6 +231,13 @@ def check_fields(fields: tuple[Field, ...]) -> tuple[Field, ...]:
     return fields
 
 
+_DIMENSIONS: Final = {
+    DataType.FLOAT_VECTOR: (1, DIMENSION_MAX, 1),
+    DataType.BINARY_VECTOR: (8, BINARY_DIMENSION_MAX, 8),
+    DataType.SPARSE_FLOAT_VECTOR: (1, SPARSE_DIMENSION_MAX, 1),
+}
+
+
 def _check_field(field: Field) -> None:
     name, kind = field.name, field.type
 
@@ -176,17 +245,24 @@ def _check_field(field: Field) -> None:
         if not condition:
             raise Rejected(f"field {name!r} ({kind}): {rule}", field=name)
 
-    if kind is DataType.FLOAT_VECTOR:
-        need(field.dimension is not None and 1 <= field.dimension <= DIMENSION_MAX, f"needs a dimension from 1 to {DIMENSION_MAX}")
+    if kind.is_vector:
         need(not field.nullable and field.default is None, "a vector is neither nullable nor has a default")
+        lowest, highest, step = _DIMENSIONS[kind]
+        fits = field.dimension is not None and lowest <= field.dimension <= highest and field.dimension % step == 0
+        wanted = f"from {lowest} to {highest}" + (f", a multiple of {step}" if step > 1 else "")
+        need(fits or (field.dimension is None and kind is DataType.SPARSE_FLOAT_VECTOR), f"needs a dimension {wanted}")
     else:
-        need(field.dimension is None, "only float_vector has a dimension")
+        need(field.dimension is None, "only a vector has a dimension")
     if kind in _BOUNDED:
         need(field.max_length is not None and 1 <= field.max_length <= LENGTH_MAX, f"needs a max_length from 1 to {LENGTH_MAX} bytes")
+    elif kind is DataType.BINARY:
+        need(field.max_length is None or 1 <= field.max_length <= LENGTH_MAX, f"a max_length is from 1 to {LENGTH_MAX} bytes")
     else:
-        need(field.max_length is None, "only char, varchar and varchar2 have a max_length")
+        need(field.max_length is None, "only char, varchar, varchar2 and binary have a max_length")
+    if kind in OPAQUE_TYPES:
+        need(field.default is None, "this type has no default")
     if kind is DataType.ARRAY:
-        need(field.element_type in ELEMENT_TYPES, "needs an element_type that is neither array nor vector")
+        need(field.element_type in ELEMENT_TYPES, f"needs an element_type: one of {', '.join(sorted(ELEMENT_TYPES))}")
         need(field.max_capacity is None or 1 <= field.max_capacity <= ARRAY_CAPACITY_MAX, f"max_capacity is from 1 to {ARRAY_CAPACITY_MAX}")
         need(field.default is None, "an array has no default")
     else:
@@ -209,4 +285,5 @@ def default_fits(field: Field) -> bool:
     if kind in (DataType.FLOAT, DataType.DOUBLE):
         return bool(np.isfinite(np.asarray(value, kind.dtype)))
     info: np.iinfo[Any] = np.iinfo(kind.dtype)
-    return isinstance(value, int) and info.min <= value <= info.max
+    lowest, highest = RANGES.get(kind, (info.min, info.max))
+    return isinstance(value, int) and lowest <= value <= highest

@@ -20,14 +20,14 @@ from hippod.engine.index.delivery import QUERIES_PER_PART
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.matching import Matches
-from hippod.engine.normalize import check_vectors
 from hippod.engine.operations import Metric, Search, SearchResult, SearchWay
 from hippod.engine.operations.queries import FILTER_BYTES_MAX, HITS_MAX, K_MAX, QUERIES_MAX
 from hippod.engine.planner import plan_filtered
 from hippod.engine.schema import Field
 from hippod.engine.table import Table
 from hippod.engine.tablet import Tablet
-from hippod.errors import InvalidVector, LimitExceeded, TypeMismatch, WrongState
+from hippod.engine.vector_cells import Vectors, normalize_vectors
+from hippod.errors import LimitExceeded, WrongState
 
 # Gathering more cells than this, or vectors of more bytes, is left to the pool: it would hold up the event loop.
 _CELLS_ON_LOOP_MAX: Final = 4_096
@@ -53,13 +53,13 @@ class _Question:
         asked = table.output_fields(operation.output_fields, (key,))
         self.fields = asked if key in asked else (key, *asked)
         self.key = key.name
-        self.descending = definition.metric is not Metric.L2
+        self.descending = not definition.metric.is_distance
 
     def cost_of_gathering(self) -> int:
         """Relative to what the event loop may do by itself; 1.0 is its limit."""
         rows = len(self.vectors) * self.k
         cells = rows * sum(not f.is_vector for f in self.fields)
-        vector_bytes = rows * sum(4 * (f.dimension or 0) for f in self.fields if f.is_vector)
+        vector_bytes = rows * sum(f.vector_bytes for f in self.fields if f.is_vector)
         return max(cells // _CELLS_ON_LOOP_MAX, vector_bytes // _VECTOR_BYTES_ON_LOOP_MAX)
 
 
@@ -78,22 +78,17 @@ def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[
     return index.answer(question.vectors, question.k, question.params, partial(_gather, question, tablet))
 
 
-def _check_queries(operation: Search, field: Field, metric: Metric) -> npt.NDArray[np.float32]:
-    vectors = operation.vectors
-    if vectors.ndim != 2 or vectors.dtype != np.float32:
-        raise TypeMismatch(f"`vectors` is a float32 block of shape (queries, {field.dimension})")
-    if vectors.shape[1] != field.dimension:
-        raise InvalidVector(f"field {field.name!r} has dimension {field.dimension}, the queries have {vectors.shape[1]}", field=field.name)
-    if not 1 <= len(vectors) <= QUERIES_MAX:
-        raise LimitExceeded(f"a search has 1 to {QUERIES_MAX} queries, not {len(vectors)}", limit=QUERIES_MAX)
+def _check_queries(operation: Search, field: Field, metric: Metric) -> Vectors:
+    queries = len(operation.vectors)
+    if not 1 <= queries <= QUERIES_MAX:
+        raise LimitExceeded(f"a search has 1 to {QUERIES_MAX} queries, not {queries}", limit=QUERIES_MAX)
     if not 1 <= operation.k <= K_MAX:
         raise LimitExceeded(f"k is from 1 to {K_MAX}, not {operation.k}", limit=K_MAX)
-    if len(vectors) * operation.k > HITS_MAX:
-        raise LimitExceeded(f"queries times k is at most {HITS_MAX}, not {len(vectors) * operation.k}", limit=HITS_MAX)
+    if queries * operation.k > HITS_MAX:
+        raise LimitExceeded(f"queries times k is at most {HITS_MAX}, not {queries * operation.k}", limit=HITS_MAX)
     if len(operation.filter) > FILTER_BYTES_MAX:
         raise LimitExceeded(f"a filter has at most {FILTER_BYTES_MAX} characters", limit=FILTER_BYTES_MAX)
-    check_vectors("vectors", vectors, zero_refused=metric is Metric.COSINE)
-    return vectors
+    return normalize_vectors(field, operation.vectors, "vectors", zero_refused=metric is Metric.COSINE)
 
 
 async def _gather_in_pool(question: _Question, tablet: Tablet, hits: asyncio.Future[Hits]) -> SearchResult:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import ListArray, StringArray, Values, take_values
+from hippod.engine.arrays import BytesArray, ListArray, SparseArray, Values, take_values
 from hippod.engine.operations.maintenance import FieldStatistics
 from hippod.engine.schema import Field
 from hippod.engine.tablet import Tablet
@@ -32,10 +34,11 @@ def _ranks(values: Values) -> tuple[npt.NDArray[np.int64] | None, int]:
     """The place of each value among the distinct ones (None where there is no order), and how many these are."""
     if isinstance(values, ListArray):
         return None, len({tuple(cell) for cell in values.to_list()})
-    if isinstance(values, StringArray):
+    if isinstance(values, BytesArray):
         cells = values.to_bytes_list()
         place = {cell: at for at, cell in enumerate(sorted(set(cells)))}
         return np.fromiter((place[cell] for cell in cells), np.int64, len(cells)), len(place)
+    assert isinstance(values, np.ndarray)
     distinct, ranks = np.unique(values, return_inverse=True)
     return ranks.astype(np.int64), len(distinct)
 
@@ -53,8 +56,19 @@ def _correlation(ranks: npt.NDArray[np.int64] | None) -> float:
 def _distinct_vectors(tablet: Tablet, field: Field, count: int, slots: npt.NDArray[np.int64]) -> int:
     """Counted by a hash of 64 bits: at a million vectors one chance in ten million that two differing ones count as one."""
     vectors = tablet.vectors(field).view(count)
-    step = max(1, _VECTOR_BYTES_AT_ONCE // max(1, vectors.shape[1] * vectors.itemsize))
+    step = max(1, _VECTOR_BYTES_AT_ONCE // field.vector_bytes)
     seen: set[int] = set()
     for start in range(0, len(slots), step):
-        seen.update(hash(row.tobytes()) for row in vectors[slots[start : start + step]])
+        part = take_values(vectors, slots[start : start + step])
+        seen.update(hash(row) for row in _rows_as_bytes(part))
     return len(seen)
+
+
+def _rows_as_bytes(vectors: Values) -> Iterator[bytes]:
+    if isinstance(vectors, SparseArray):
+        for start, stop in itertools.pairwise(vectors.offsets.tolist()):
+            yield vectors.indices[start:stop].tobytes() + vectors.values[start:stop].tobytes()
+    else:
+        assert isinstance(vectors, np.ndarray)
+        for row in vectors:
+            yield row.tobytes()

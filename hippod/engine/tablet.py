@@ -16,18 +16,19 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import Column, Values, take_values
+from hippod.engine.arrays import Column, SparseArray, Values, take_values
 from hippod.engine.columns import FieldColumn, TabletColumns, dropped_meanwhile
 from hippod.engine.expr import Filter, Selection
+from hippod.engine.index.sparse_vectors import SparseVectorFile
 from hippod.engine.index.vector_index import VectorIndex
 from hippod.engine.index.vectors import VectorFile
 from hippod.engine.operations.maintenance import FieldStatistics
 from hippod.engine.rowblock import ColumnData, RowBlock
 from hippod.engine.scalar_index import ScalarIndex
-from hippod.engine.schema import Field, Schema
+from hippod.engine.schema import DataType, Field, Schema
 
-_FLOATS_PER_PAGE: Final = 1_024
-_TOUCHED_AT_ONCE: Final = 1 << 24
+_PAGE_BYTES: Final = 4_096
+_BYTES_AT_ONCE: Final = 1 << 26
 
 Mask = npt.NDArray[np.bool_]
 
@@ -35,7 +36,7 @@ Mask = npt.NDArray[np.bool_]
 class VectorRows:
     """What a vector index may know of its rows: their vectors, ids and who lives. Satisfies index.vector_index.RowSource."""
 
-    def __init__(self, columns: TabletColumns, vectors: VectorFile) -> None:
+    def __init__(self, columns: TabletColumns, vectors: VectorFile | SparseVectorFile) -> None:
         self._columns = columns
         self.vectors = vectors
 
@@ -54,6 +55,12 @@ class VectorRows:
     @property
     def row_ids(self) -> npt.NDArray[np.int64]:
         return self._columns.row_ids
+
+
+def _vectors_of(field: Field, path: Path) -> VectorFile | SparseVectorFile:
+    if field.type is DataType.SPARSE_FLOAT_VECTOR:
+        return SparseVectorFile(path)
+    return VectorFile(path, field.width, field.type.dtype)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +82,7 @@ class Tablet:
         self.next_row_id = 1
         self.version = 0
         self.rows = {
-            f.number: VectorRows(self.columns, VectorFile(vectors_path / f"{number}-{f.number}.f32", f.dimension or 0))
-            for f in schema.vector_fields
+            f.number: VectorRows(self.columns, _vectors_of(f, vectors_path / f"{number}-{f.number}")) for f in schema.vector_fields
         }
         self.indexes: dict[str, VectorIndex] = {}
         self.scalar_indexes: dict[int, ScalarIndex] = {}
@@ -109,9 +115,7 @@ class Tablet:
     def _append(self, block: RowBlock) -> None:
         first_slot = self.columns.count
         for number, rows in self.rows.items():
-            vectors = block.columns[number].values
-            assert isinstance(vectors, np.ndarray)
-            rows.vectors.write(first_slot, vectors.astype(np.float32, copy=False))
+            rows.vectors.write(first_slot, block.columns[number].values)
         self.columns.append(block)
 
     def publish(self, staged: Staged) -> None:
@@ -137,7 +141,7 @@ class Tablet:
             self.columns.publish(self.columns.count + len(block.row_ids))
             self.next_row_id = int(block.row_ids[-1]) + 1
 
-    def vectors(self, field: Field) -> VectorFile:
+    def vectors(self, field: Field) -> VectorFile | SparseVectorFile:
         """The vectors of a field. Raises FieldNotFound if it was dropped meanwhile."""
         rows = self.rows.get(field.number)
         if rows is None:
@@ -147,7 +151,7 @@ class Tablet:
     def cells(self, field: Field, slots: npt.NDArray[np.int64]) -> ColumnData:
         """Cells of any field, vectors too, copied. Raises FieldNotFound if it was dropped meanwhile."""
         if field.is_vector:
-            return ColumnData(self.vectors(field).view(self.columns.count)[slots], None)
+            return ColumnData(take_values(self.vectors(field).view(self.columns.count), slots), None)
         valid = self.columns.valid(field)
         return ColumnData(take_values(self.columns.values(field), slots), None if valid is None else valid[slots])
 
@@ -179,9 +183,11 @@ class Tablet:
     def touch(self) -> None:
         """Read every page of the vectors and columns once; for the search pool."""
         for rows in self.rows.values():
-            vectors = rows.vectors.view(self.columns.count).reshape(-1)
-            for start in range(0, len(vectors), _TOUCHED_AT_ONCE):
-                vectors[start : start + _TOUCHED_AT_ONCE : _FLOATS_PER_PAGE].sum()
+            vectors = rows.vectors.view(self.columns.count)
+            for cells in (vectors.indices, vectors.values) if isinstance(vectors, SparseArray) else (vectors.reshape(-1),):
+                flat = cells.view(np.uint8)
+                for start in range(0, len(flat), _BYTES_AT_ONCE):
+                    flat[start : start + _BYTES_AT_ONCE : _PAGE_BYTES].max(initial=0)
         self.columns.touch()
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ from hippod.engine.operations import IndexType, Metric, StatusInfo
 from hippod.engine.rights import RULES
 from hippod.engine.schema import DataType
 from hippod_client.errors import SERVER_ERRORS, HippodError
-from hippod_client.wire.arrays import DTYPE_NUMBERS, STRING_DTYPE
+from hippod_client.wire.arrays import BYTES_DTYPE, DTYPE_NUMBERS, STRING_DTYPE
 from hippod_client.wire.frames import Kind
 from tests.docs import reference
 from tests.docs.documents import ROOT, prose, table_rows
@@ -70,7 +70,7 @@ def test_every_kind_of_frame_has_its_number() -> None:
 
 def test_every_dtype_of_a_block_has_its_number() -> None:
     numbers = {row[0]: row[1] for row in table_rows(DOCS / "protocol.md") if len(row) == 3}
-    wanted = {dtype.name: str(number) for dtype, number in DTYPE_NUMBERS.items()} | {"string": str(STRING_DTYPE)}
+    wanted = {dtype.name: str(number) for dtype, number in DTYPE_NUMBERS.items()} | {"string": str(STRING_DTYPE), "bytes": str(BYTES_DTYPE)}
     assert {name: numbers.get(name) for name in wanted} == wanted
 
 

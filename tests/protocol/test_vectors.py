@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from hippod.engine.arrays import Column, ListArray, StringArray
+from hippod.engine.arrays import BytesArray, Column, ListArray, SparseArray, StringArray
 from hippod.engine.operations import Done, GetResult, Operation, QueryResult, Result, RowFailure, SearchResult, WriteResult
 from hippod.errors import LimitExceeded, RetryLater
 from hippod.net.native.codec import Codec
@@ -41,6 +41,8 @@ def with_references(described: Any) -> Any:
             return msgpack.ExtType(1, index.to_bytes(2, "little"))
         case {"$list": [offsets, values]}:
             return msgpack.ExtType(2, offsets.to_bytes(2, "little") + values.to_bytes(2, "little"))
+        case {"$sparse": blocks}:
+            return msgpack.ExtType(3, b"".join(block.to_bytes(2, "little") for block in (*blocks, 0)))
         case dict():
             return {key: with_references(value) for key, value in described.items()}
         case list():
@@ -112,7 +114,11 @@ def assert_is(value: Any, described: Any, blocks: list[dict[str, Any]]) -> None:
         case {"$list": [offsets, values]}:
             assert isinstance(value, ListArray)
             assert value.offsets.tolist() == blocks[offsets]["values"]
-            assert (value.values.to_list() if isinstance(value.values, StringArray) else value.values.tolist()) == blocks[values]["values"]
+            assert (value.values.to_list() if isinstance(value.values, BytesArray) else value.values.tolist()) == blocks[values]["values"]
+        case {"$sparse": [offsets, indices, values]}:
+            assert isinstance(value, SparseArray)
+            parts = (value.offsets, value.indices, value.values)
+            assert [part.tolist() for part in parts] == [blocks[number]["values"] for number in (offsets, indices, values)]
         case dict():
             for key, inner in described.items():
                 assert_is(value[key] if isinstance(value, dict) else getattr(value, key), inner, blocks)
@@ -151,6 +157,14 @@ RESULTS: dict[str, Result] = {
         ],
         1,
     ),
+    "bytes_and_sparse": QueryResult(
+        [
+            Column("a", BytesArray(ints(0, 2, 2), np.array([255, 0], np.uint8))),
+            Column("b", np.array([[128, 1], [0, 255]], np.uint8)),
+            Column("c", SparseArray(ints(0, 0, 2), np.array([7, 2**32 - 2], np.uint32), np.array([0.5, -1], np.float32))),
+        ],
+        2,
+    ),
 }
 
 
@@ -185,6 +199,7 @@ SENT: dict[str, Callable[[], requests.Request[Any]]] = {
     "get": lambda: requests.get("default", "books", [2, 9], ["title"]),
     "query": lambda: requests.query("default", "books", "id > 0 and title like 'Œ%'", ["id", "tags"], limit=1_000, offset=0),
     "search": lambda: requests.search("default", "books", [[0.5, -1], [0, 1]], 2, None, "", None, None, None),
+    "search_sparse": lambda: requests.search("default", "books", [{7: 0.5, 2**32 - 2: -1.0}, {}], 2, None, "", None, None, None),
     "search_for_none": lambda: requests.search("default", "books", [0.5, -1], 0, None, "", None, None, None),
 }
 
@@ -205,6 +220,10 @@ def test_the_client_reads_replies_as_described() -> None:
     assert answer("get", "got").to_dicts() == [{"title": None}]
     assert answer("query", "queried").to_dicts() == [{"id": 1, "tags": ["a", "bc"]}]
     assert answer("query", "no_rows").to_dicts() == []
+    assert answer("query", "bytes_and_sparse").to_dicts() == [
+        {"a": b"\xff\0", "b": [128, 1], "c": {}},
+        {"a": b"", "b": [0, 255], "c": {7: 0.5, 2**32 - 2: -1.0}},
+    ]
     found = answer("search", "found")
     assert [[(hit.id, hit.score) for hit in hits] for hits in found] == [[(1, 0.0), (2, 9.0625)], [(2, 1.0625), (1, 4.25)]]
     with pytest.raises(errors.LimitExceeded) as raised:

@@ -10,7 +10,19 @@ from typing import Any
 
 import msgpack
 
-from hippod_client.wire.arrays import EXT_ARRAY, EXT_LIST, WireArray, WireLists, array_reference, list_reference, resolve_reference
+from hippod_client.wire.arrays import (
+    EXT_ARRAY,
+    EXT_LIST,
+    EXT_SPARSE,
+    WireArray,
+    WireLists,
+    WireSparse,
+    WireValues,
+    array_reference,
+    list_reference,
+    resolve_reference,
+    sparse_reference,
+)
 from hippod_client.wire.errors import WireError
 
 _REFERENCES = tuple(msgpack.ExtType(EXT_ARRAY, array_reference(index)) for index in range(16))
@@ -21,10 +33,13 @@ class Blocks(list[WireArray]):
 
     __slots__ = ()
 
-    def refer(self, values: WireArray | WireLists) -> msgpack.ExtType:
+    def refer(self, values: WireValues) -> msgpack.ExtType:
         if isinstance(values, WireLists):
             self += (values.offsets, values.values)
             return msgpack.ExtType(EXT_LIST, list_reference(len(self) - 2, len(self) - 1))
+        if isinstance(values, WireSparse):
+            self += (values.offsets, values.indices, values.values)
+            return msgpack.ExtType(EXT_SPARSE, sparse_reference(len(self) - 3, len(self) - 2, len(self) - 1))
         index = len(self)
         self.append(values)
         return _REFERENCES[index] if index < len(_REFERENCES) else msgpack.ExtType(EXT_ARRAY, array_reference(index))
@@ -42,7 +57,7 @@ def encode_body(body: dict[str, Any]) -> bytes:
 def decode_body(body: bytes | memoryview, arrays: Sequence[WireArray] = ()) -> dict[str, Any]:
     """The map in `body` with each extension value replaced by its array; WireError if it is not exactly one map."""
 
-    def resolve(code: int, data: bytes) -> WireArray | WireLists:
+    def resolve(code: int, data: bytes) -> WireValues:
         return resolve_reference(code, data, arrays)
 
     try:

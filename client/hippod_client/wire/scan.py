@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hippod_client.wire.arrays import EXT_ARRAY, EXT_LIST
+from hippod_client.wire.arrays import EXT_ARRAY, EXT_LIST, EXT_SPARSE
 from hippod_client.wire.errors import WireError
 
 DEPTH_MAX: Final = 16
@@ -35,7 +35,7 @@ _SCALAR_SIZES: Final = _scalar_sizes()
 _STRING_LENGTH_BYTES: Final = {0xD9: 1, 0xDA: 2, 0xDB: 4}
 _ARRAY_LENGTH_BYTES: Final = {0xDC: 2, 0xDD: 4}
 _MAP_LENGTH_BYTES: Final = {0xDE: 2, 0xDF: 4}
-_REFERENCES: Final = {0xD5: (EXT_ARRAY, 4), 0xD6: (EXT_LIST, 6)}
+_REFERENCES: Final = {0xD5: (EXT_ARRAY, 4), 0xD6: (EXT_LIST, 6), 0xD7: (EXT_SPARSE, 10)}
 
 
 class _Walk:
@@ -127,7 +127,7 @@ def check_structure(
 ) -> None:
     """Raise WireError unless `body` is exactly one msgpack map within the limits, with string keys, none of them twice.
 
-    Allowed inside: nil, bools, ints, floats, strings, arrays, maps and the two extension types of `wire.arrays`.
+    Allowed inside: nil, bools, ints, floats, strings, arrays, maps and the extension types of `wire.arrays`.
     `depth_max` counts nested containers, the outermost map being 1; `values_max` bounds the entries of all containers together.
     """
     data = bytes(body)

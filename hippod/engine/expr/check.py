@@ -39,7 +39,7 @@ from hippod.engine.expr.tree import (
     Operand,
     Or,
 )
-from hippod.engine.schema import DataType, Field, Schema
+from hippod.engine.schema import OPAQUE_TYPES, DataType, Field, Schema
 from hippod.errors import FieldNotFound, FilterError
 
 _FLIPPED: Final = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -95,15 +95,25 @@ class Checker:
         self.fields.add(field.name)
         return field
 
+    def _compared(self, identifier: Identifier) -> Field:
+        """A field whose cells are looked at: not one of which filters know only whether it is null."""
+        field = self._field(identifier)
+        if field.type in OPAQUE_TYPES:
+            raise FilterError(
+                f"column {identifier.column}: {field.name!r} is {field.type}, which a filter can only test for null",
+                column=identifier.column,
+            )
+        return field
+
     def _comparison(self, tree: Comparison) -> Predicate:
         left, sign, right = tree.left, tree.operator, tree.right
         if isinstance(left, Literal):
             if isinstance(right, Literal):
                 return _constant(left, sign, right)
             left, sign, right = right, _FLIPPED[sign], left
-        field = self._field(left)
+        field = self._compared(left)
         if isinstance(right, Identifier):
-            return self._pair(tree, field, sign, self._field(right))
+            return self._pair(tree, field, sign, self._compared(right))
         if right.value is None:
             return Constant(None)
         if field.type is DataType.ARRAY:
@@ -129,7 +139,7 @@ class Checker:
         if isinstance(operand, Literal):
             tests = tuple(_constant(operand, "==", value) for value in values)
             return AnyOf(tests) if tests else Constant(False)
-        field = self._field(operand)
+        field = self._compared(operand)
         given = [value for value in values if value.value is not None]
         stored = _stored(field, given)
         found: Predicate = Elements(field.name, (stored,)) if field.type is DataType.ARRAY else OneOf(field.name, stored)
@@ -138,7 +148,7 @@ class Checker:
     def _like(self, operand: Operand, pattern: Literal) -> Predicate:
         if isinstance(operand, Literal):
             raise FilterError(f"column {operand.column}: 'like' needs a string field on its left", column=operand.column)
-        field = self._field(operand)
+        field = self._compared(operand)
         if not field.type.is_string:
             raise FilterError(
                 f"column {operand.column}: 'like' needs a string field, {field.name!r} is {field.type}", column=operand.column

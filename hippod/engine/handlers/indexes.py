@@ -11,6 +11,7 @@ from hippod.engine.catalog import Changes, IndexDefinition, TableDefinition, ind
 from hippod.engine.handlers.jobs import run_job
 from hippod.engine.index.parameters import check_storable
 from hippod.engine.index.spec import IndexSpec
+from hippod.engine.index.suitable import check_suitable
 from hippod.engine.jobs import Job
 from hippod.engine.operations import (
     ActivateIndex,
@@ -67,6 +68,7 @@ async def create_index(engine: Engine, operation: CreateIndex, deadline: float |
     field = table.vector_field(operation.field)
     check_storable(operation.params)
     spec = IndexSpec.of(operation.type, operation.metric, operation.params, field.dimension or 0)
+    check_suitable(spec.type, spec.metric, field)
     index = IndexDefinition(operation.index, field.number, spec.type, spec.metric, operation.params, number=0)
 
     def compute() -> Changes:
@@ -81,7 +83,7 @@ async def create_index(engine: Engine, operation: CreateIndex, deadline: float |
 def _refuse_zero_vectors(table: Table, field: Field) -> None:
     for tablet in table.tablets.values():
         columns = tablet.columns
-        vectors = tablet.rows[field.number].vectors.view(columns.count)
+        vectors: Any = tablet.rows[field.number].vectors.view(columns.count)
         for start in range(0, columns.count, 16_384):
             zero = ~vectors[start : start + 16_384].any(axis=1) & columns.alive[start : start + 16_384]
             if zero.any():

@@ -101,7 +101,7 @@ async def drop_caches(engine: Engine, operation: DropCaches, _deadline: float | 
     directory = engine.directory
     files = [directory.lmdb.glob("data.mdb")]
     if operation.indexes:
-        files += [directory.index.rglob("*"), (directory.path / "vectors").rglob("*.f32")]
+        files += [directory.index.rglob("*"), (directory.path / "vectors").rglob("*")]
     await asyncio.to_thread(_drop_pages, [path for found in files for path in found])
     return Done()
 

@@ -84,5 +84,5 @@ def get(engine: Engine, operation: Get, _deadline: float | None) -> GetResult | 
     def gather_found() -> GetResult:
         return GetResult(gather(tablets, fields, addresses[found]), found.astype(np.int32))
 
-    cells = len(found) * sum(f.dimension or 1 for f in fields)
+    cells = len(found) * sum(f.vector_bytes // 4 if f.is_vector else 1 for f in fields)
     return gather_found() if cells <= _CELLS_ON_LOOP_MAX else engine.pool.run(gather_found)

@@ -23,7 +23,7 @@ from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.saved import FORMAT, Definition, Manifest, SavedIndexes
 from hippod.engine.index.spec import IndexSpec
-from hippod.engine.index.vectors import Slots
+from hippod.engine.index.vectors import Slots, VectorFile
 
 log = logging.getLogger("hippod.index")
 
@@ -121,7 +121,8 @@ class GenerationBuilder:
 
     async def _start_host(self) -> HostProcess:
         vectors = self._rows.vectors
-        return await HostProcess.start(HostSetup(str(vectors.path), vectors.dimension, self._spec.metric.value))
+        assert isinstance(vectors, VectorFile), "sparse vectors are never trained"
+        return await HostProcess.start(HostSetup(str(vectors.path), vectors.width, vectors.dtype.name, self._spec.metric.value))
 
     def _generation(self, host: HostProcess, recipe: Recipe, trained_rows: int, removed_rows: int) -> Generation:
         return Generation(host, recipe, trained_rows, removed_rows, self._options, self._deliver, self._give_up)

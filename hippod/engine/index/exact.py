@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,24 @@ class Hits(NamedTuple):
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.counts for part in parts]),
         )
+
+
+class ExactSearch(Protocol):
+    """Exact search over one field. Any thread may use it."""
+
+    def search(self, count: int, queries: Any, k: int, slots: Slots | None, alive: Mask | None) -> Hits:
+        """The k best of `slots` (None: of slots 0..count-1) that are `alive` (bool (count,); None: all are), for each of the queries."""
+
+
+class DenseSearch:
+    """Exact search over one field of float vectors, see ExactSearch."""
+
+    def __init__(self, vectors: VectorSource, metric: Metric) -> None:
+        self._vectors = vectors
+        self._terms = Terms(vectors, metric)
+
+    def search(self, count: int, queries: Vectors, k: int, slots: Slots | None, alive: Mask | None) -> Hits:
+        return search_exactly(self._vectors.view(count), self._terms, queries, k, slots=slots, alive=alive)
 
 
 class Terms:
@@ -181,11 +199,11 @@ def _rank(
                 ranks *= factor
         if alive is not None:
             ranks[:, np.flatnonzero(~alive[taken])] = -np.inf
-        best_ranks, best_places = _merge(best_ranks, best_places, ranks, start, wide)
+        best_ranks, best_places = merge_best(best_ranks, best_places, ranks, start, wide)
     return best_ranks, best_places
 
 
-def _merge(best: Scores, places: Slots, ranks: Scores, start: int, wide: int) -> tuple[Scores, Slots]:
+def merge_best(best: Scores, places: Slots, ranks: Scores, start: int, wide: int) -> tuple[Scores, Slots]:
     """Keep the `wide` best of what was found and a chunk: most chunks only have a few rows above the worst that is kept."""
     if best.shape[1] < wide:
         fresh: Slots = np.broadcast_to(np.arange(ranks.shape[1]), ranks.shape)
@@ -235,7 +253,7 @@ def score_directly(rows: Vectors, queries: Vectors, candidates: Slots, metric: M
 
 def _best(candidates: Slots, scores: Scores, valid: Mask, k: int, metric: Metric) -> Hits:
     """Order candidates (nq, n) by score and cut at k; invalid ones go behind and are not counted."""
-    return best_of(candidates, np.where(valid, scores if metric is Metric.L2 else -scores, np.inf), valid, scores, k)
+    return best_of(candidates, np.where(valid, scores if metric.is_distance else -scores, np.inf), valid, scores, k)
 
 
 def best_of(candidates: Slots, order: Scores, valid: Mask, scores: Scores, k: int) -> Hits:

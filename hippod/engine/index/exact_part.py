@@ -1,4 +1,4 @@
-"""The part of an index that answers exactly: it batches searches into the search pool, straight from the vector file.
+"""The part of an index that answers exactly: it batches searches into the search pool, straight from the vector files.
 
 It is always there: alone for FLAT, for small tables and while an index trains, beside a host for filtered searches and
 for whatever a host could not answer. Runs on the event loop; the products run in the pool's threads.
@@ -10,10 +10,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from hippod.engine.index.exact import Hits, Terms, search_exactly
+import numpy as np
+
+from hippod.engine.index.exact import DenseSearch, ExactSearch, Hits
+from hippod.engine.index.exact_binary import BinarySearch
+from hippod.engine.index.exact_sparse import SparseSearch
 from hippod.engine.index.lane import Batch, Lane, Search
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.rows import RowSource
+from hippod.engine.index.sparse_vectors import SparseVectorFile
 from hippod.engine.operations.indexes import Metric
 
 _BATCHES_MAX: Final = 2
@@ -34,7 +39,7 @@ class ExactPart:
     ) -> None:
         self._rows = rows
         self._pool = pool
-        self._terms = Terms(rows.vectors, metric)
+        self._exact = _exact_search(rows, metric)
         self._deliver = deliver
         self._fail = fail
         self.lane = Lane(self._start, batches_max=_BATCHES_MAX, queries_max=_QUERIES_MAX, waiting_max=waiting_max)
@@ -48,8 +53,7 @@ class ExactPart:
         rows, first = self._rows, batch.searches[0]
         # Its own copy: rows that are replaced while it computes must be found as they were, and asked for again, not be missed.
         alive = rows.alive.copy() if first.among is not None or rows.live_count < rows.count else None
-        vectors = rows.vectors.view(rows.count)
-        answer = self._pool.run(search_exactly, vectors, self._terms, batch.queries(), first.fetch, slots=first.among, alive=alive)
+        answer = self._pool.run(self._exact.search, rows.count, batch.queries(), first.fetch, first.among, alive)
         answer.add_done_callback(lambda done: self._finish(batch, done))
 
     def _finish(self, batch: Batch, done: asyncio.Future[Hits]) -> None:
@@ -60,3 +64,10 @@ class ExactPart:
             self._fail(batch, error)
         else:
             self._deliver(batch, done.result())
+
+
+def _exact_search(rows: RowSource, metric: Metric) -> ExactSearch:
+    vectors = rows.vectors
+    if isinstance(vectors, SparseVectorFile):
+        return SparseSearch(vectors)
+    return BinarySearch(vectors, metric) if vectors.dtype == np.uint8 else DenseSearch(vectors, metric)

@@ -137,7 +137,8 @@ class Host:
     def _obey(self, header: Header, body: memoryview) -> None:
         kind = header.kind
         if kind == Kind.SEARCH:
-            queries = np.frombuffer(body, np.float32).reshape(header.rows, -1)
+            assert self._setup is not None
+            queries = np.frombuffer(body, self._setup.dtype).reshape(header.rows, -1)
             self._searches.append(_Waiting(header, queries))
             return
         part = self._part
@@ -171,7 +172,7 @@ class Host:
             return self._counts()
         if kind == Kind.OPEN:
             self._setup = msgspec.json.decode(body, type=HostSetup)
-            self._vectors = MappedVectors(Path(self._setup.vector_file), self._setup.dimension)
+            self._vectors = MappedVectors(Path(self._setup.vector_file), self._setup.width, self._setup.dtype)
             return b""
         assert self._setup is not None
         assert self._vectors is not None

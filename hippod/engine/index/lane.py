@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Final
 
-import numpy as np
-
+from hippod.engine.arrays import concat_values
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.spec import Tuning
-from hippod.engine.index.vectors import Slots, Vectors
+from hippod.engine.index.vectors import Queries, Slots
 from hippod.errors import RetryLater
 
 BATCH_QUERIES_MAX: Final = 32
@@ -33,14 +32,14 @@ class Search:
 
     def __init__(
         self,
-        queries: Vectors,
+        queries: Queries,
         k: int,
         future: asyncio.Future[Any],
         tuning: Tuning | None,
         among: Slots | None = None,
         finish: Callable[[Hits], Any] | None = None,
     ) -> None:
-        self.queries = queries
+        self.queries: Any = queries
         self.rows = len(queries)
         self.k = k
         self.fetch = k
@@ -72,10 +71,9 @@ class Batch:
         self.searches: list[Search] = []
         self.rows = 0
 
-    def queries(self) -> Vectors:
-        if len(self.searches) == 1:
-            return self.searches[0].queries
-        return np.concatenate([search.queries for search in self.searches])
+    def queries(self) -> Any:
+        """The `Queries` of all, one behind the other."""
+        return concat_values([search.queries for search in self.searches])
 
 
 class Lane:

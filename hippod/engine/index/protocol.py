@@ -8,7 +8,7 @@ Every message is a header of 32 bytes (eight u32, native order, both ends are on
    12 rows         queries, or slots in all     28 short     FOUND: 1 = fewer rows than asked although more live
 
 To the host: OPEN (JSON HostSetup), SLOTS (int64 positions to slots, to be continued), TRAIN (JSON), LOAD (JSON), SAVE
-(JSON), COUNT, ADD and REMOVE (int64 slots), ADD_RANGE (two int64: first slot, count), SEARCH (float32 queries).
+(JSON), COUNT, ADD and REMOVE (int64 slots), ADD_RANGE (two int64: first slot, count), SEARCH (queries like the rows).
 From the host: DONE (for TRAIN JSON Built; for SAVE int64: slots of the positions, -1 for the
 dead; for COUNT as STATUS) or FAILED (text)
 answers OPEN, TRAIN, LOAD, SAVE and COUNT; FOUND (slots int64 (rows, k), scores float32 (rows, k), counts int32 (rows,))
@@ -66,10 +66,11 @@ class Header(NamedTuple):
 
 
 class HostSetup(msgspec.Struct, frozen=True):
-    """OPEN: what the host serves."""
+    """OPEN: what the host serves: rows of `width` elements of `dtype` (queries are like them), compared by `metric`."""
 
     vector_file: str
-    dimension: int
+    width: int
+    dtype: str
     metric: str
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from hippod.engine.index.exact import Mask
+from hippod.engine.index.sparse_vectors import SparseVectorFile
 from hippod.engine.index.vectors import Slots, VectorFile
 
 
@@ -28,4 +29,4 @@ class RowSource(Protocol):
     def row_ids(self) -> Slots: ...
 
     @property
-    def vectors(self) -> VectorFile: ...
+    def vectors(self) -> VectorFile | SparseVectorFile: ...

@@ -39,6 +39,8 @@ GRAPHS: Final = frozenset({IndexType.HNSW, IndexType.ANNOY})
 AUTO_ROWS_MIN: Final = 1_024
 AUTO_TYPES: Final = (IndexType.IVF_PQ_FS, IndexType.HNSW)
 _SCALAR_CODES: Final = {"INT8": ScalarCode.SQ8, "BFLOAT16": ScalarCode.BF16, "FLOAT16": ScalarCode.FP16}
+# Nothing is trained for these: every search is exact.
+EXACT_TYPES: Final = frozenset({IndexType.FLAT, IndexType.BIN_FLAT, IndexType.SPARSE_HNSW})
 
 
 class Tuning(NamedTuple):
@@ -75,7 +77,7 @@ class IndexSpec:
         """The definition from what a client sent. Raises Rejected with the parameter and its range."""
         kind = member(IndexType, "index type", type_name.upper())
         metric = member(Metric, "metric", metric_name.lower())
-        if kind is IndexType.FLAT:
+        if kind in EXACT_TYPES:
             return cls(kind, metric, dimension)
         if kind is IndexType.AUTO:
             return cls(
@@ -125,7 +127,7 @@ class IndexSpec:
             return Recipe(Engine.FAISS, self.type, links=links, ef_construction=ef_construction)
         leaves = max(1, min(self.nlist or round(math.sqrt(rows)), rows // _ROWS_PER_LEAF_MIN, NLIST_MAX))
         engine = Engine.SCANN if self.type in (IndexType.IVF_FLAT, IndexType.IVF_PQ_FS) and Engine.SCANN in engines else Engine.FAISS
-        if self.type is IndexType.FLAT or leaves == 1 or engine not in engines:
+        if self.type in EXACT_TYPES or leaves == 1 or engine not in engines:
             return None
         if self.type is IndexType.IVF_PQ_FS:
             subspaces = self.subspaces or _fast_scan_subspaces(self.dimension, engine)
@@ -149,7 +151,7 @@ class IndexSpec:
 
     def check_search(self, params: Mapping[str, Any], k: int) -> None:
         """Raise Rejected for search parameters that no state of the index would take."""
-        if not params or self.type is IndexType.FLAT:
+        if not params or self.type in EXACT_TYPES:
             return
         if self.type in GRAPHS or self.type is IndexType.AUTO:
             self.tuning(params, k, Recipe(Engine.FAISS, self.type, links=LINKS_MIN))

@@ -28,7 +28,7 @@ from hippod.engine.index.lane import Search
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.spec import IndexSpec, Tuning
-from hippod.engine.index.vectors import Slots, Vectors
+from hippod.engine.index.vectors import Queries, Slots
 from hippod.engine.operations.indexes import IndexState
 from hippod.errors import WrongState
 
@@ -148,21 +148,22 @@ class VectorIndex:
         """These slots died: from now on no search returns them."""
         self._generations.rows_removed(slots)
 
-    def search(self, queries: Vectors, k: int, params: Mapping[str, Any]) -> asyncio.Future[Hits]:
-        """The k nearest living rows of each query (nq, dimension), float32, C order, finite; for COSINE none is zero.
+    def search(self, queries: Queries, k: int, params: Mapping[str, Any]) -> asyncio.Future[Hits]:
+        """The k nearest living rows of each query, which are as the rows of the field: float32 (nq, dimension), C order, finite, for COSINE
+        none zero; uint8 (nq, dimension / 8); or sparse.
 
         `params`: nprobe (leaves to visit; at or above the number of leaves: exact) and reorder, or ef_search of a graph. Raises
         WrongState, Rejected or RetryLater.
         """
         return self._submit(queries, k, self._tuning(params, k), None)
 
-    def answer(self, queries: Vectors, k: int, params: Mapping[str, Any], finish: Callable[[Hits], T]) -> asyncio.Future[T]:
+    def answer(self, queries: Queries, k: int, params: Mapping[str, Any], finish: Callable[[Hits], T]) -> asyncio.Future[T]:
         """As `search`, of up to QUERIES_PER_PART queries, with what `finish` makes of the hits: on the event loop, as soon as they come."""
         future: asyncio.Future[T] = self._loop.create_future()
         self._route(Search(queries, k, future, self._tuning(params, k), finish=finish))
         return future
 
-    def search_among(self, queries: Vectors, k: int, slots: Slots) -> asyncio.Future[Hits]:
+    def search_among(self, queries: Queries, k: int, slots: Slots) -> asyncio.Future[Hits]:
         """The k nearest of the living among `slots` (distinct), exactly. `slots` must not change before the answer."""
         self._check_searchable()
         return self._submit(queries, k, None, slots)
@@ -222,7 +223,7 @@ class VectorIndex:
         self.spec.check_search(params, k)
         return None
 
-    def _submit(self, queries: Vectors, k: int, tuning: Tuning | None, among: Slots | None) -> asyncio.Future[Hits]:
+    def _submit(self, queries: Queries, k: int, tuning: Tuning | None, among: Slots | None) -> asyncio.Future[Hits]:
         """Submit a search; a long one goes in parts, so that others get their turn between them."""
         if len(queries) <= QUERIES_PER_PART:
             future: asyncio.Future[Hits] = self._loop.create_future()

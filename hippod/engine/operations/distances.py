@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import Column
+from hippod.engine.arrays import Column, check_is_block
 from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
 
 DISTANCES_MAX: Final = 1_000_000
@@ -25,13 +25,17 @@ class StoredVectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
 
 
 class GivenVectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="of", tag="vectors"):
-    """`vectors` float32 (n, dimension)."""
+    """`vectors` (a `Values`): float32 (n, dimension), uint8 (n, dimension / 8) or sparse."""
 
-    vectors: npt.NDArray[np.float32]
+    vectors: Any
+
+    def __post_init__(self) -> None:
+        check_is_block(self.vectors)
 
 
 class Distance(Operation, frozen=True, tag="distance"):
-    """The score of each left vector with each right one, from the definition of the `metric` (l2, ip or cosine, in any case).
+    """The score of each left vector with each right one, from the definition of the `metric` (in any case): l2, ip or
+    cosine of float vectors, hamming or jaccard of binary ones, ip of sparse ones.
 
     Each side has 1 to DISTANCE_VECTORS_MAX vectors, both together at most DISTANCES_MAX pairs. NOT_FOUND names a key without a row.
     """

@@ -9,11 +9,21 @@ from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
 
 
 class Metric(enum.StrEnum):
-    """How alike two vectors are: squared distance, inner product, or cosine of the angle."""
+    """How vectors are compared. L2, IP and COSINE: float vectors; HAMMING and JACCARD: binary ones; IP: sparse ones.
+
+    L2: squared Euclidean distance. HAMMING: number of bits that differ. JACCARD: 1 - |a and b| / |a or b|, 0 for two vectors without a bit.
+    """
 
     L2 = "l2"
     IP = "ip"
     COSINE = "cosine"
+    HAMMING = "hamming"
+    JACCARD = "jaccard"
+
+    @property
+    def is_distance(self) -> bool:
+        """Whether less is nearer: scores ascend."""
+        return self in (Metric.L2, Metric.HAMMING, Metric.JACCARD)
 
 
 class IndexType(enum.StrEnum):
@@ -27,6 +37,8 @@ class IndexType(enum.StrEnum):
     IVF_PQ_FS = "IVF_PQ_FS"
     HNSW = "HNSW"
     ANNOY = "ANNOY"
+    BIN_FLAT = "BIN_FLAT"
+    SPARSE_HNSW = "SPARSE_HNSW"
 
 
 class IndexState(enum.StrEnum):

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import Column
+from hippod.engine.arrays import Column, check_is_block
 from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
 
 TABLES_SEARCHED_MAX: Final = 64
@@ -23,7 +23,7 @@ class MultiSearch(Operation, frozen=True, tag="multi_search"):
 
     is_read = True
     pattern: str
-    vectors: npt.NDArray[np.float32]
+    vectors: Any
     k: int = 10
     field: str | None = None
     filter: str = ""
@@ -31,6 +31,9 @@ class MultiSearch(Operation, frozen=True, tag="multi_search"):
     index: str | None = None
     params: dict[str, Any] = {}
     database: str = DEFAULT_DATABASE
+
+    def __post_init__(self) -> None:
+        check_is_block(self.vectors)
 
 
 class MultiSearchResult(Result, frozen=True):

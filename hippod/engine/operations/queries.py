@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.arrays import Column
+from hippod.engine.arrays import Column, check_is_block
 from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
 from hippod.engine.operations.plans import Plan, Profile
 
@@ -62,16 +62,16 @@ class CountResult(Result, frozen=True):
 class Search(Operation, frozen=True, tag="search"):
     """The `k` nearest rows of each query vector, best first.
 
-    `vectors` float32 (queries, dimension); `field` may be left out when the table has one vector field; `index` names one,
-    else the first active index on the field answers. `params`: `nprobe` (leaves to search) and
-    `reorder` (candidates scored exactly) of partitioned indexes, `ef_search` of graphs; unknown keys are ignored. `output_fields`
-    come beside the primary key, which always comes. `explain`: answer with the plan alone, and no hits. `profile`: answer with counts
-    and times beside the hits.
+    `vectors` (a `Values`) are as rows have them: float32 (queries, dimension), uint8 (queries, dimension / 8) for a binary field, or
+    sparse vectors. `field` may be left out when the table has one vector field; `index` names one, else the first active index on the
+    field answers. `params`: `nprobe` (leaves to search) and `reorder` (candidates scored exactly) of partitioned indexes, `ef_search`
+    of graphs; unknown keys are ignored. `output_fields` come beside the primary key, which always comes. `explain`: answer with the plan
+    alone, and no hits. `profile`: answer with counts and times beside the hits.
     """
 
     is_read = True
     table: str
-    vectors: npt.NDArray[np.float32]
+    vectors: Any
     k: int = 10
     field: str | None = None
     filter: str = ""
@@ -82,12 +82,16 @@ class Search(Operation, frozen=True, tag="search"):
     profile: bool = False
     database: str = DEFAULT_DATABASE
 
+    def __post_init__(self) -> None:
+        check_is_block(self.vectors)
+
 
 class SearchResult(Result, frozen=True, omit_defaults=True):
     """Hits of all queries one after the other: `counts` int32 (queries,), `scores` float32 (hits,), `columns` with hits rows;
     `key` names the column of primary keys.
 
-    L2 scores are squared distances, ascending; IP and COSINE are similarities, descending. `plan` and `profile` if asked for.
+    L2 scores are squared distances, HAMMING and JACCARD distances, ascending; IP and COSINE are similarities, descending. `plan` and
+    `profile` if asked for.
     """
 
     counts: npt.NDArray[np.int32]

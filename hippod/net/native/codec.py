@@ -8,18 +8,22 @@ from typing import Any, Final, TypeVar
 import msgspec
 import numpy as np
 
-from hippod.engine.arrays import ListArray, StringArray
+from hippod.engine.arrays import BytesArray, ListArray, SparseArray, StringArray, slice_values
 from hippod.engine.operations import AnyOperation
 from hippod.errors import BadRequest, HippodError, LimitExceeded
 from hippod_client.wire.arrays import (
     EXT_ARRAY,
     EXT_LIST,
+    EXT_SPARSE,
     WireArray,
+    WireBytes,
     WireLists,
+    WireSparse,
     WireStrings,
     array_reference,
     list_reference,
     resolve_reference,
+    sparse_reference,
 )
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import Kind, encode_frame
@@ -106,26 +110,31 @@ class Codec:
 
     def _resolve(self, code: int, data: memoryview) -> Any:
         found = resolve_reference(code, data, self._arrays)
+        if isinstance(found, np.ndarray):
+            return found
         if isinstance(found, WireLists):
-            values = _strings(found.values) if isinstance(found.values, WireStrings) else found.values
+            values = _cells(found.values) if isinstance(found.values, WireBytes) else found.values
             return ListArray(found.offsets.astype(np.int64), values)
-        return _strings(found) if isinstance(found, WireStrings) else found
+        if isinstance(found, WireSparse):
+            return SparseArray(found.offsets.astype(np.int64), found.indices, found.values)
+        return _cells(found)
 
     def _refer(self, value: object) -> msgspec.msgpack.Ext:
         if isinstance(value, np.ndarray):
             return self._add(value)
-        if isinstance(value, StringArray):
-            return self._add(_wire_strings(value))
+        if isinstance(value, BytesArray):
+            return self._add(_wire_cells(value))
+        index = len(self._arrays)
         if isinstance(value, ListArray):
             first, last = int(value.offsets[0]), int(value.offsets[-1])
-            values = value.values
-            index = len(self._arrays)
+            inner: Any = slice_values(value.values, first, last)
             self._arrays.append((value.offsets - first).astype(np.int32))
-            if isinstance(values, StringArray):
-                self._arrays.append(_wire_strings(StringArray(values.offsets[first : last + 1], values.data)))
-            else:
-                self._arrays.append(values[first:last])
+            self._arrays.append(_wire_cells(inner) if isinstance(inner, BytesArray) else inner)
             return msgspec.msgpack.Ext(EXT_LIST, list_reference(index, index + 1))
+        if isinstance(value, SparseArray):
+            cut = value.compact()
+            self._arrays += (cut.offsets.astype(np.int32), cut.indices, cut.values)
+            return msgspec.msgpack.Ext(EXT_SPARSE, sparse_reference(index, index + 1, index + 2))
         raise TypeError(f"{type(value).__name__} has no place in a reply")
 
     def _add(self, array: WireArray) -> msgspec.msgpack.Ext:
@@ -153,10 +162,12 @@ def _shortened(text: str) -> str:
     return shown.encode(errors="replace").decode()
 
 
-def _strings(wire: WireStrings) -> StringArray:
-    return StringArray(wire.offsets.astype(np.int64), wire.data)
+def _cells(wire: WireBytes) -> BytesArray:
+    kind = StringArray if isinstance(wire, WireStrings) else BytesArray
+    return kind(wire.offsets.astype(np.int64), wire.data)
 
 
-def _wire_strings(strings: StringArray) -> WireStrings:
-    first, last = int(strings.offsets[0]), int(strings.offsets[-1])
-    return WireStrings((strings.offsets - first).astype(np.uint32), strings.data[first:last])
+def _wire_cells(cells: BytesArray) -> WireBytes:
+    kind = WireStrings if isinstance(cells, StringArray) else WireBytes
+    first, last = int(cells.offsets[0]), int(cells.offsets[-1])
+    return kind((cells.offsets - first).astype(np.uint32), cells.data[first:last])

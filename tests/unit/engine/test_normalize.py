@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hippod.engine.normalize import check_vectors
+from hippod.engine.vector_cells import check_finite
 from hippod.errors import InvalidVector
 
 TINY = float(np.finfo(np.float32).tiny)
@@ -20,7 +20,7 @@ CELLS = st.one_of(
 
 
 def first_bad(vectors: npt.NDArray[np.float32], *, zero_refused: bool) -> int | None:
-    """What `check_vectors` should name, cell by cell: a number that is none, before a vector that is zero."""
+    """What `check_finite` should name, cell by cell: a number that is none, before a vector that is zero."""
     for position, vector in enumerate(vectors):
         if any(not np.isfinite(cell) or 0 < abs(float(cell)) < TINY for cell in vector):
             return position
@@ -34,8 +34,8 @@ def first_bad(vectors: npt.NDArray[np.float32], *, zero_refused: bool) -> int | 
 def test_first_vector_that_is_no_direction_or_no_number_is_named(vectors: npt.NDArray[np.float32], zero_refused: bool) -> None:
     expected = first_bad(vectors, zero_refused=zero_refused)
     if expected is None:
-        check_vectors("v", vectors, zero_refused=zero_refused)
+        check_finite("v", vectors, zero_refused=zero_refused)
         return
     with pytest.raises(InvalidVector) as caught:
-        check_vectors("v", vectors, zero_refused=zero_refused)
+        check_finite("v", vectors, zero_refused=zero_refused)
     assert caught.value.details == {"field": "v", "position": expected}

@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 from hippod_client.wire.arrays import (
     EXT_ARRAY,
     EXT_LIST,
+    EXT_SPARSE,
     WireArray,
+    WireBytes,
     WireLists,
+    WireSparse,
     WireStrings,
     array_reference,
     encode_block,
     list_reference,
     resolve_reference,
+    sparse_reference,
 )
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import Kind, encode_frame, split_frame
@@ -37,6 +41,8 @@ def with_entry(array: WireArray, **changes: int) -> memoryview:
     [
         {"dtype": 0},
         {"dtype": 9},
+        {"dtype": 12},
+        {"dtype": 255},
         {"dtype": 5},
         {"dtype": 8},
         {"ndim": 0},
@@ -80,6 +86,11 @@ def test_strings_come_back_as_they_were(strings: list[str]) -> None:
     assert WireStrings.of(strings).to_list() == strings
 
 
+@given(st.lists(st.binary(max_size=5)))
+def test_bytes_come_back_as_they_were(cells: list[bytes]) -> None:
+    assert WireBytes.of_bytes(cells).to_list() == cells
+
+
 def test_bytes_that_are_not_utf8_are_refused_when_read() -> None:
     with pytest.raises(WireError, match="UTF-8"):
         WireStrings(np.array([0, 1], np.uint32), np.array([0xFF], np.uint8)).to_list()
@@ -109,13 +120,27 @@ def test_a_reference_names_an_array_or_lists() -> None:
     assert lists.to_list() == [[7], [8, 9]]
 
 
+def test_a_reference_names_sparse_vectors() -> None:
+    arrays: list[WireArray] = [np.array([0, 2, 2], np.int32), np.array([3, 9], np.uint32), np.array([0.5, -1], np.float32)]
+    found = resolve_reference(EXT_SPARSE, sparse_reference(0, 1, 2), arrays)
+    assert isinstance(found, WireSparse)
+    assert len(found) == 2
+    assert (found.indices.tolist(), found.values.tolist()) == ([3, 9], [0.5, -1.0])
+
+
 @pytest.mark.parametrize(
     ("code", "data"),
     [
         (EXT_ARRAY, b"\x09\x00"),
         (EXT_ARRAY, b"\x00"),
         (EXT_ARRAY, b"\x00\x00\x00"),
-        (3, b"\x00\x00"),
+        (4, b"\x00\x00"),
+        (EXT_SPARSE, b"\x00\x00"),
+        (EXT_SPARSE, sparse_reference(5, 6, 9)),
+        (EXT_SPARSE, sparse_reference(0, 6, 7)),
+        (EXT_SPARSE, sparse_reference(5, 7, 6)),
+        (EXT_SPARSE, sparse_reference(5, 6, 8)),
+        (EXT_SPARSE, sparse_reference(5, 6, 7)[:6] + b"\x01\x00"),
         (-1, b"\x00\x00\x00\x00"),
         (EXT_LIST, b"\x00\x00"),
         (EXT_LIST, list_reference(0, 9)),
@@ -135,6 +160,9 @@ def test_a_reference_that_makes_no_sense_is_refused(code: int, data: bytes) -> N
         np.array([], np.int32),
         np.ones((1, 1), np.int32),
         np.array([0, 1], np.int32),
+        np.array([7], np.uint32),
+        np.array([0.5], np.float32),
+        np.array([0.5, 1.0], np.float32),
     ]
     with pytest.raises(WireError):
         resolve_reference(code, data, arrays)

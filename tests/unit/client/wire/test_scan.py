@@ -18,6 +18,7 @@ scalars = st.one_of(
     st.text(max_size=40),
     st.just(msgpack.ExtType(1, b"\0\0")),
     st.just(msgpack.ExtType(2, b"\0\0\1\0")),
+    st.just(msgpack.ExtType(3, b"\0\0\1\0\2\0\0\0")),
 )
 values = st.recursive(
     scalars, lambda inner: st.one_of(st.lists(inner, max_size=17), st.dictionaries(st.text(max_size=4), inner, max_size=4)), max_leaves=8
