@@ -11,6 +11,7 @@ from hippod.engine.catalog.indexes import with_index
 from hippod.engine.catalog.settings import checked_settings, with_settings
 from hippod.engine.index.parameters import check_storable
 from hippod.engine.index.spec import IndexSpec
+from hippod.engine.index.suitable import check_suitable
 from hippod.engine.operations.templates import ORDER_MAX, PutTemplate, TemplateIndex
 from hippod.engine.patterns import PATTERNS_MAX, check_patterns, name_matcher
 from hippod.engine.schema import Field, check_name
@@ -62,6 +63,7 @@ def templated(catalog: Catalog, table: TableDefinition) -> TableDefinition:
     for template, index in indexes.values():
         field = _vector_field(template, table, index)
         spec = IndexSpec.of(index.type, index.metric, index.params, field.dimension or 0)
+        check_suitable(spec.type, spec.metric, field)
         table = with_index(table, IndexDefinition(index.index, field.number, spec.type, spec.metric, index.params, number=0))
     return table
 

@@ -29,7 +29,6 @@ from hippod.engine.index.recipe import available_engines
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.spec import EXACT_TYPES, IndexSpec
 from hippod.engine.index.vectors import Slots
-from hippod.engine.operations.indexes import IndexType
 from hippod.errors import Internal, WrongState
 
 log = logging.getLogger("hippod.index")
@@ -180,9 +179,9 @@ class Generations:
 
     def why_exact(self) -> str:
         """For people: why no generation answers."""
-        if self._spec.type is IndexType.SPARSE_HNSW:
-            return "inverted index: exact inner products"
-        if self._spec.type in EXACT_TYPES or not self._enabled:
+        if self._spec.type in EXACT_TYPES:
+            return EXACT_TYPES[self._spec.type]
+        if not self._enabled:
             return "exact"
         if self._why_exact:
             return f"exact; {self._why_exact}"

@@ -39,8 +39,14 @@ GRAPHS: Final = frozenset({IndexType.HNSW, IndexType.ANNOY})
 AUTO_ROWS_MIN: Final = 1_024
 AUTO_TYPES: Final = (IndexType.IVF_PQ_FS, IndexType.HNSW)
 _SCALAR_CODES: Final = {"INT8": ScalarCode.SQ8, "BFLOAT16": ScalarCode.BF16, "FLOAT16": ScalarCode.FP16}
-# Nothing is trained for these: every search is exact.
-EXACT_TYPES: Final = frozenset({IndexType.FLAT, IndexType.BIN_FLAT, IndexType.SPARSE_HNSW})
+# Nothing is trained for these, every search is exact; for people: what answers.
+EXACT_TYPES: Final = {
+    IndexType.FLAT: "exact",
+    IndexType.BIN_FLAT: "exact",
+    IndexType.BIN_IVF: "exact scan that serves BIN_IVF",
+    IndexType.BIN_HNSW: "exact scan that serves BIN_HNSW",
+    IndexType.SPARSE_HNSW: "exact inverted index that serves SPARSE_HNSW",
+}
 
 
 class Tuning(NamedTuple):

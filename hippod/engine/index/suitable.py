@@ -8,7 +8,7 @@ from hippod.engine.operations.indexes import IndexType, Metric
 from hippod.engine.schema import DataType, Field
 from hippod.errors import Rejected
 
-_BINARY: Final = frozenset({IndexType.BIN_FLAT})
+_BINARY: Final = frozenset({IndexType.BIN_FLAT, IndexType.BIN_IVF, IndexType.BIN_HNSW})
 _SPARSE: Final = frozenset({IndexType.SPARSE_HNSW})
 _TYPES: Final = {
     DataType.FLOAT_VECTOR: frozenset(IndexType) - _BINARY - _SPARSE,

@@ -38,6 +38,8 @@ class IndexType(enum.StrEnum):
     HNSW = "HNSW"
     ANNOY = "ANNOY"
     BIN_FLAT = "BIN_FLAT"
+    BIN_IVF = "BIN_IVF"
+    BIN_HNSW = "BIN_HNSW"
     SPARSE_HNSW = "SPARSE_HNSW"
 
 

@@ -114,3 +114,9 @@ async def test_a_wrong_template_is_refused(engine: Engine, template: PutTemplate
     with pytest.raises(error):
         await run(engine, template)
     assert (await run(engine, ListTemplates())).templates == []
+
+
+async def test_a_template_gives_no_index_that_the_vectors_cannot_have(engine: Engine) -> None:
+    await run(engine, PutTemplate("t", ["new*"], indexes=[TemplateIndex("i", "v", "BIN_FLAT", "hamming")]))
+    with pytest.raises(Rejected, match="index type BIN_FLAT is not for field 'v' of type float_vector"):
+        await run(engine, CreateTable("new", BOOKS))
