@@ -1,13 +1,13 @@
 """Cells of columns as JSON has them, both ways: lists of a request to columns, columns of a result to lists.
 
 Numbers and vectors go through numpy whole. Dates and times are ISO 8601 text; as integers they mean what columns hold: days, or
-microseconds. A null is null.
+microseconds. Bytes are base64, a cell of JSON is any value, for vectors see `vectors`. A null is null.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from hippod.engine.arrays import Column, ListArray, StringArray, Values
+from hippod.engine.arrays import BytesArray, Column, ListArray, SparseArray, StringArray, Values
 from hippod.engine.expr import parse_moment
 from hippod.engine.schema import DataType, Field
 from hippod.errors import InvalidVector, TypeMismatch
+from hippod.net.rest.vectors import binary_vectors, sparse_vectors
 
 _MOMENTS: Final = frozenset({DataType.DATE, DataType.TIME, DataType.TIMESTAMP, DataType.DATETIME})
 _FLOATS: Final = frozenset({DataType.FLOAT, DataType.DOUBLE})
@@ -30,20 +31,22 @@ _Reals = msgspec.json.Decoder(list[float | None], strict=False)
 _Booleans = msgspec.json.Decoder(list[bool | None], strict=False)
 _Strings = msgspec.json.Decoder(list[str | None])
 _MomentCells = msgspec.json.Decoder(list[int | str | None])
+_Blobs = msgspec.json.Decoder(list[bytes | None])
+_Cells = msgspec.json.Decoder(list[Any])
 _Lists = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def read_column(field: Field, raw: msgspec.Raw) -> Column:
     """The column of a JSON list with one cell a row. Raises TypeMismatch or InvalidVector, which names field and row."""
     if field.is_vector:
-        return Column(field.name, read_vectors(field.name, raw))
+        return Column(field.name, _VECTOR_READERS[field.type](field.name, raw, field))
     if field.type is DataType.ARRAY:
         return _read_lists(field, raw)
     values, valid = _read_cells(field.name, field.type, raw)
     return Column(field.name, values, valid)
 
 
-def read_vectors(name: str, raw: msgspec.Raw) -> npt.NDArray[np.float32]:
+def _read_float_vectors(name: str, raw: msgspec.Raw, _field: Field) -> npt.NDArray[np.float32]:
     """float32 (n, dimension) of a list of lists; an empty list has dimension 0."""
     vectors = _decode(name, _Vectors, raw)
     lengths = set(map(len, vectors))
@@ -59,6 +62,26 @@ def read_vectors(name: str, raw: msgspec.Raw) -> npt.NDArray[np.float32]:
         return np.array(vectors, np.float64).astype(np.float32).reshape(len(vectors), lengths.pop() if lengths else 0)
 
 
+def _read_binary_vectors(name: str, raw: msgspec.Raw, field: Field) -> BytesArray:
+    return binary_vectors(name, _decode(name, _Cells, raw), field.dimension or 0)
+
+
+def _read_sparse_vectors(name: str, raw: msgspec.Raw, _field: Field) -> SparseArray:
+    return sparse_vectors(name, _decode(name, _Cells, raw))
+
+
+_VECTOR_READERS: Final[dict[DataType, Callable[[str, msgspec.Raw, Field], Values]]] = {
+    DataType.FLOAT_VECTOR: _read_float_vectors,
+    DataType.BINARY_VECTOR: _read_binary_vectors,
+    DataType.SPARSE_FLOAT_VECTOR: _read_sparse_vectors,
+}
+
+
+def read_queries(kind: DataType, name: str, raw: msgspec.Raw, field: Field) -> Values:
+    """Vectors of a type, as a request names them, that are to be compared with those of `field`."""
+    return _VECTOR_READERS[kind](name, raw, field)
+
+
 def _decode(name: str, decoder: msgspec.json.Decoder[Any], raw: msgspec.Raw) -> Any:
     try:
         return decoder.decode(raw)
@@ -72,6 +95,13 @@ def _read_cells(name: str, kind: DataType, raw: msgspec.Raw) -> tuple[Values, np
         strings = _decode(name, _Strings, raw)
         valid = _validity(strings)
         return StringArray.of(strings if valid is None else [cell or "" for cell in strings]), valid
+    if kind is DataType.JSON:
+        texts = [bytes(cell) for cell in _decode(name, _Lists, raw)]
+        present = np.fromiter((text != b"null" for text in texts), np.bool_, len(texts))
+        return StringArray.of_bytes(texts), None if present.all() else present
+    if kind.ragged is not None:
+        blobs = _decode(name, _Blobs, raw)
+        return BytesArray.of_bytes([cell or b"" for cell in blobs]), _validity(blobs)
     if kind in _MOMENTS:
         moments = _decode(name, _MomentCells, raw)
         return _numbers(name, [_moment(name, kind, cell) for cell in moments], np.dtype(np.int64)), _validity(moments)
@@ -140,6 +170,8 @@ def shown_cells(field: Field, column: Column) -> Any:
         cells = [shown_moment(kind, cell) for cell in values.tolist()]
     else:
         cells = values.to_list()
+        if kind is DataType.JSON:
+            cells = [msgspec.Raw(cell) for cell in values.to_bytes_list()]
         if field.element_type in _MOMENTS:
             cells = [[shown_moment(field.element_type, element) for element in cell] for cell in cells]
     return cells if valid is None else [cell if present else None for cell, present in zip(cells, valid.tolist(), strict=True)]

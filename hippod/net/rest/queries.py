@@ -8,12 +8,18 @@ import msgspec
 import numpy as np
 
 from hippod.engine.operations import Count, CountResult, GetSchema, Plan, Profile, Query, QueryResult, Search, SearchResult, TableSchema
-from hippod.errors import BadRequest, TypeMismatch
+from hippod.engine.schema import DataType
+from hippod.errors import BadRequest
 from hippod.net.rest.body import Body, DatabaseQuery, plain_values
-from hippod.net.rest.columns import read_vectors, shown_cells
+from hippod.net.rest.columns import read_queries, shown_cells
 from hippod.net.rest.envelope import Answer
 from hippod.net.rest.routes import Call, Route
 
+_QUERIES: Final = {
+    "vectors": DataType.FLOAT_VECTOR,
+    "binary_vectors": DataType.BINARY_VECTOR,
+    "sparse_vectors": DataType.SPARSE_FLOAT_VECTOR,
+}
 _DECIMALS_MAX: Final = 15
 _ABSENT: Final = msgspec.Raw(b"null")
 _BYTES_ON_LOOP_MAX: Final = 16 << 10
@@ -37,7 +43,10 @@ class SearchParams(Body, frozen=True):
 
 
 class SearchBody(Body, frozen=True):
-    """`vectors`: one list of numbers a query. `round_decimal`: decimals of the scores, below 0 or absent for all of them."""
+    """`vectors`, for a float field: one list of numbers a query; `binary_vectors` and `sparse_vectors` for the others.
+
+    `round_decimal`: decimals of the scores, below 0 or absent for all of them.
+    """
 
     search_params: SearchParams
     output_fields: list[str] | None = None
@@ -110,22 +119,28 @@ class CountAnswer(Answer, frozen=True):
     total: int
 
 
+def _queries(body: SearchBody) -> tuple[str, DataType, msgspec.Raw]:
+    """The key of the query vectors that are given, their type, and themselves."""
+    given = [(name, kind, raw) for name, kind in _QUERIES.items() if (raw := getattr(body, name)) != _ABSENT]
+    if len(given) != 1:
+        raise BadRequest(f"the queries are one of {', '.join(_QUERIES)}: {len(given)} of them are given", field="vectors")
+    return given[0]
+
+
 async def search(call: Call[DatabaseQuery, SearchBody]) -> SearchAnswer:
     body, wanted, pool = call.body, call.body.search_params, call.engine.pool
-    if body.binary_vectors != _ABSENT or body.sparse_vectors != _ABSENT:
-        raise TypeMismatch("a table has float vectors: give the queries as vectors", field="vectors")
-    if body.vectors == _ABSENT:
-        raise BadRequest("vectors is missing: one list of numbers a query", field="vectors")
+    name, kind, raw = _queries(body)
     if body.round_decimal is not None and body.round_decimal > _DECIMALS_MAX:
         raise BadRequest(f"round_decimal is at most {_DECIMALS_MAX}", field="round_decimal")
-    is_small = len(body.vectors) <= _BYTES_ON_LOOP_MAX
-    vectors = read_vectors("vectors", body.vectors) if is_small else await pool.run(read_vectors, "vectors", body.vectors)
     found: TableSchema = await call.execute(GetSchema(call.path["table"], database=call.query.database_name))
+    field = found.schema.field(wanted.anns_field)
+    is_small = len(raw) <= _BYTES_ON_LOOP_MAX
+    vectors = read_queries(kind, name, raw, field) if is_small else await pool.run(read_queries, kind, name, raw, field)
     operation = Search(
         table=call.path["table"],
         vectors=vectors,
         k=wanted.topk,
-        field=wanted.anns_field,
+        field=field.name,
         filter=body.dsl or "",
         output_fields=body.output_fields,
         index=wanted.embedding_index,

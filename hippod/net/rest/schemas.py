@@ -12,7 +12,7 @@ from hippod.errors import Rejected, TypeMismatch
 from hippod.net.rest.body import Body
 from hippod.net.rest.columns import shown_moment
 
-_SYNONYMS: Final = {"bigint": DataType.INT64, "clob": DataType.STRING}
+_SYNONYMS: Final = {"bigint": DataType.INT64}
 _BOUNDED: Final = frozenset({DataType.CHAR, DataType.VARCHAR, DataType.VARCHAR2})
 _MOMENTS: Final = frozenset({DataType.DATE, DataType.TIME, DataType.TIMESTAMP, DataType.DATETIME})
 
@@ -67,7 +67,7 @@ def _data_type(field: str, name: str) -> DataType:
 
 
 def _is_nullable(body: FieldBody, kind: DataType, said: bool | None) -> bool:
-    return said if said is not None else not body.is_primary_key and kind is not DataType.FLOAT_VECTOR
+    return said if said is not None else not body.is_primary_key and not kind.is_vector
 
 
 def _stored_default(name: str, kind: DataType, value: Any) -> Any:
