@@ -3,12 +3,14 @@
 from hippod_client.client import Client
 from hippod_client.definitions import AliasInfo, GrantInfo, PrivilegesInfo, TemplateInfo, TrashedTable, UserInfo
 from hippod_client.errors import HippodError
+from hippod_client.recall import AuditedPromise, MeasuredCurve, RecallInfo
 from hippod_client.results import Hit, Hits, IndexInfo, JobInfo, RowFailure, Rows, SearchResult, StatusInfo, TableInfo, WriteResult
 from hippod_client.schema import DataType, Field
 from hippod_client.sparse import SparseVectors
 
 __all__ = [
     "AliasInfo",
+    "AuditedPromise",
     "Client",
     "DataType",
     "Field",
@@ -18,7 +20,9 @@ __all__ = [
     "Hits",
     "IndexInfo",
     "JobInfo",
+    "MeasuredCurve",
     "PrivilegesInfo",
+    "RecallInfo",
     "RowFailure",
     "Rows",
     "SearchResult",

@@ -23,6 +23,7 @@ from hippod_client.calls import (
 )
 from hippod_client.connection import Connection, open_connection
 from hippod_client.errors import ClientTimeout, ConnectionLost, HippodError, RetryLater
+from hippod_client.recall import RecallInfo
 from hippod_client.requests.base import Request
 from hippod_client.requests.jobs import succeeded
 from hippod_client.results import IndexInfo, JobInfo, Rows, SearchResult, StatusInfo, TableInfo, WriteResult
@@ -197,8 +198,8 @@ class Client(Administration):
         """The `k` nearest rows (1 to 10,000) of each query vector: `vectors` is (queries, dimension), or (dimension,) for one.
 
         `filter` restricts the rows; fewer than k come back only if fewer match. `field` may be left out if the table has one vector
-        field; `index` names one of several. `params`: nprobe (leaves to visit) and reorder (candidates scored
-        exactly) of partitioned indexes, ef_search of graphs.
+        field; `index` names one of several. `params`: recall, the mean recall promised (0.5 to 0.999); or instead of it nprobe (leaves to
+        visit) and reorder (candidates scored exactly) of partitioned indexes, ef_search of graphs.
         `output_fields` come beside the primary key. Raises InvalidVector, FilterError, IndexNotFound, WrongState (no active index),
         LimitExceeded or RetryLater.
         """
@@ -268,6 +269,10 @@ class Client(Administration):
     async def list_indexes(self, table: str, *, timeout: Timeout = DEFAULT) -> list[IndexInfo]:
         """The indexes of a table with their state."""
         return await self._call(requests.list_indexes(self.database, table), timeout)
+
+    async def describe_recall(self, table: str, index: str, *, timeout: Timeout = DEFAULT) -> RecallInfo:
+        """What an index was measured to find, and whether searches that asked for a `recall` found it. Raises IndexNotFound."""
+        return await self._call(requests.describe_recall(self.database, table, index), timeout)
 
     async def get_job(self, job: str, *, timeout: Timeout = DEFAULT) -> JobInfo:
         """The state of a job by its id. Raises JobNotFound."""

@@ -25,6 +25,7 @@ from hippod_client.calls import (
 )
 from hippod_client.client import Client as _AsyncClient
 from hippod_client.errors import ClientTimeout, ConnectionLost, HippodError, ProtocolError, RetryLater
+from hippod_client.recall import RecallInfo
 from hippod_client.requests.base import Request
 from hippod_client.requests.jobs import succeeded
 from hippod_client.results import IndexInfo, JobInfo, Rows, SearchResult, StatusInfo, TableInfo, WriteResult
@@ -219,6 +220,9 @@ class Client(Administration):
 
     def list_indexes(self, table: str, *, timeout: Timeout = DEFAULT) -> list[IndexInfo]:
         return self._call(requests.list_indexes(self.database, table), timeout)
+
+    def describe_recall(self, table: str, index: str, *, timeout: Timeout = DEFAULT) -> RecallInfo:
+        return self._call(requests.describe_recall(self.database, table, index), timeout)
 
     def get_job(self, job: str, *, timeout: Timeout = DEFAULT) -> JobInfo:
         return self._call(requests.get_job(job), timeout)

@@ -179,6 +179,7 @@ RULES: Final[dict[type[ops.Operation], Rule]] = {
     ops.CreateScalarIndex: _OWN,
     ops.DropScalarIndex: _OWN,
     ops.ListScalarIndexes: _LOGIN,
+    ops.DescribeRecall: _LOGIN,
     ops.GetJob: _LOGIN,
     ops.ListJobs: _LOGIN,
     ops.CancelJob: _OWN_JOB,

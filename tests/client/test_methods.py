@@ -400,6 +400,16 @@ async def _list_indexes(client: Client) -> None:
     await fails(e.TableNotFound, client.list_indexes("u"))
 
 
+@covers("describe_recall")
+async def _describe_recall(client: Client) -> None:
+    await filled(client, indexed=True)
+    assert len((await client.search("t", [1, 1, 1, 1], 2, params={"recall": 0.9}))[0]) == 2
+    described = await client.describe_recall("t", "ix")
+    assert (described.measuring, described.curves, described.audited) == ("", (), ())
+    await fails(e.IndexNotFound, client.describe_recall("t", "iy"))
+    await fails(e.Rejected, client.search("t", [1, 1, 1, 1], 2, params={"recall": 2}))
+
+
 @covers("get_job")
 async def _get_job(client: Client) -> None:
     await filled(client)

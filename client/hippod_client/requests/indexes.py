@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hippod_client.recall import RecallInfo
 from hippod_client.requests.base import Reply, Request, done
 from hippod_client.results import IndexInfo, JobInfo
 
@@ -50,6 +51,10 @@ def drop_index(database: str, table: str, index: str) -> Request[None]:
 
 def list_indexes(database: str, table: str) -> Request[list[IndexInfo]]:
     return Request({"op": "list_indexes", "table": table, "database": database}, _indexes, is_read=True)
+
+
+def describe_recall(database: str, table: str, index: str) -> Request[RecallInfo]:
+    return Request({"op": "describe_recall", "table": table, "index": index, "database": database}, RecallInfo.of, is_read=True)
 
 
 def _indexes(reply: Reply) -> list[IndexInfo]:

@@ -52,8 +52,11 @@ class Generations:
         pool: SearchPool,
         deliver: Callable[[Batch, Hits], None],
         give_up: Callable[[list[Search]], None],
+        serve: Callable[[Generation | None], None],
     ) -> None:
+        """`serve` is told whenever another generation, or none, is the current one."""
         self.current: Generation | None = None
+        self._serve = serve
         self.auto_compaction = True
         self.deletion_share_max = hosts.options.deletion_share_max
         self.under_way = ""
@@ -125,6 +128,7 @@ class Generations:
         if self._next is not None:
             self._next.host.kill()
         generation, self.current = self.current, None
+        self._serve(None)
         if generation is not None:
             if save and generation.changed_rows > max(_SAVE_ROWS_MIN, _SAVE_SHARE * generation.trained_rows):
                 await self._save(generation)
@@ -144,6 +148,7 @@ class Generations:
         if self.current is not None:
             self._retire(self.current)
         self.current = None
+        self._serve(None)
         self._leave_place()
         self._pool.run(self._builder.saved.clear)
 
@@ -272,6 +277,7 @@ class Generations:
         if generation is not None and generation.is_lost:
             raise HostLost("the index host ended as it began to serve")
         old, self.current, self._next = self.current, generation, None
+        self._serve(generation)
         self._serving_since = asyncio.get_running_loop().time()
         if old is not None:
             self._retire(old)
@@ -293,6 +299,7 @@ class Generations:
         if generation is not self.current:
             return
         self.current = None
+        self._serve(None)
         if not self._enabled:
             return
         log.warning("the host of an index (process %d) died; searches are exact until it is back", generation.host.pid)

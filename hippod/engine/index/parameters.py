@@ -6,6 +6,7 @@ Everything raises Rejected with the parameter and its range.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
@@ -42,6 +43,19 @@ def whole(params: Mapping[str, Any], name: str, lowest: int, highest: int) -> in
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
         raise Rejected(f"{name} is a whole number from {lowest} to {highest}, not {str(value)[:40]!r}", parameter=name, limit=highest)
     return value
+
+
+def number(params: Mapping[str, Any], name: str, lowest: float, highest: float) -> float | None:
+    """A number from `lowest` to `highest`, None if absent."""
+    value = params.get(name)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value[:32])
+    if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
+        raise Rejected(f"{name} is a number from {lowest} to {highest}, not {str(value)[:40]!r}", parameter=name, limit=highest)
+    return float(value)
 
 
 def flag(params: Mapping[str, Any], name: str) -> bool:

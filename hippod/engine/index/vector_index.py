@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
+import numpy as np
 
 from hippod.engine.index.builder import Progress
 from hippod.engine.index.delivery import QUERIES_PER_PART, Delivery, fail, join
@@ -26,6 +27,8 @@ from hippod.engine.index.generations import Generations
 from hippod.engine.index.hosts import HostPool
 from hippod.engine.index.lane import Search
 from hippod.engine.index.pool import SearchPool
+from hippod.engine.index.recall.curve import promised_recall
+from hippod.engine.index.recall.keeper import RecallKeeper, RecallState
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.spec import IndexSpec, Tuning
 from hippod.engine.index.vectors import Queries, Slots
@@ -62,7 +65,8 @@ class VectorIndex:
         self._loop = asyncio.get_running_loop()
         delivery = Delivery(rows, self._ask_again)
         self._exact = ExactPart(rows, spec.metric, pool, hosts.options.waiting_queries_max, delivery.deliver, fail)
-        self._generations = Generations(spec, rows, hosts, directory, pool, delivery.deliver, self._give_up)
+        self._recall = RecallKeeper(spec, rows, pool, directory, self._search_exactly)
+        self._generations = Generations(spec, rows, hosts, directory, pool, delivery.deliver, self._give_up, self._recall.serve)
 
     def expect_activation(self) -> None:
         """Answer exactly from now on: `activate` follows when it is this index's turn."""
@@ -86,6 +90,7 @@ class VectorIndex:
         finally:
             self._is_activating = False
         self.state = IndexState.ACTIVE
+        await self._recall.calibrated()
 
     def begin(self) -> None:
         """Become active at once: exact until it has loaded or trained in the background."""
@@ -96,6 +101,7 @@ class VectorIndex:
         """Train again; the index answers meanwhile as before. Raises WrongState unless it is active, Internal if it fails."""
         self._check_active("rebuilt")
         await self._generations.build(progress)
+        await self._recall.calibrated()
 
     async def compact(self, progress: Progress) -> None:
         """Train again if rows died since the last time; raises as `rebuild`."""
@@ -143,25 +149,44 @@ class VectorIndex:
     def rows_added(self, first_slot: int, count: int) -> None:
         """Slots first_slot.. were published: from now on every search finds them."""
         self._generations.rows_added(first_slot, count)
+        self._recall.rows_changed(count)
 
     def rows_removed(self, slots: Slots) -> None:
         """These slots died: from now on no search returns them."""
         self._generations.rows_removed(slots)
+        self._recall.rows_changed(len(slots))
 
     def search(self, queries: Queries, k: int, params: Mapping[str, Any]) -> asyncio.Future[Hits]:
         """The k nearest living rows of each query, which are as the rows of the field: float32 (nq, dimension), C order, finite, for COSINE
         none zero; uint8 (nq, dimension / 8); or sparse.
 
-        `params`: nprobe (leaves to visit; at or above the number of leaves: exact) and reorder, or ef_search of a graph. Raises
-        WrongState, Rejected or RetryLater.
+        `params`: nprobe (leaves to visit; at or above the number of leaves: exact) and reorder, or ef_search of a graph; or instead of
+        them recall, the mean recall promised, kept by the cheapest setting that holds it. Raises WrongState, Rejected or RetryLater.
         """
-        return self._submit(queries, k, self._tuning(params, k), None)
+        tuning = self._tuning(params, k)
+        answer = self._submit(queries, k, tuning, None)
+        if promise := self._watched(queries, params):
+            answer.add_done_callback(lambda done: self._recall.answered_later(queries, k, promise, done))
+        return answer
 
     def answer(self, queries: Queries, k: int, params: Mapping[str, Any], finish: Callable[[Hits], T]) -> asyncio.Future[T]:
         """As `search`, of up to QUERIES_PER_PART queries, with what `finish` makes of the hits: on the event loop, as soon as they come."""
         future: asyncio.Future[T] = self._loop.create_future()
-        self._route(Search(queries, k, future, self._tuning(params, k), finish=finish))
+        tuning = self._tuning(params, k)
+        if promise := self._watched(queries, params):
+            finish = self._recall.watching(queries, k, promise, finish)
+        self._route(Search(queries, k, future, tuning, finish=finish))
         return future
+
+    def _watched(self, queries: Queries, params: Mapping[str, Any]) -> float | None:
+        """Show the keeper of promises what is asked; the promise, if there is one to keep."""
+        if self._generations.current is None or not isinstance(queries, np.ndarray):
+            return None
+        self._recall.saw(queries)
+        return promised_recall(params) if params else None
+
+    def _search_exactly(self, queries: Queries, k: int) -> asyncio.Future[Hits]:
+        return self._submit(queries, k, None, None)
 
     def search_among(self, queries: Queries, k: int, slots: Slots) -> asyncio.Future[Hits]:
         """The k nearest of the living among `slots` (distinct), exactly. `slots` must not change before the answer."""
@@ -204,6 +229,10 @@ class VectorIndex:
             generation.recipe.bytes_per_vector(self.spec.dimension),
         )
 
+    def describe_recall(self) -> RecallState:
+        """What it was measured to find, and what searches with a promise were found to have."""
+        return self._recall.describe()
+
     def _check_active(self, what: str) -> None:
         if self.state is not IndexState.ACTIVE:
             raise WrongState(f"only an active index can be {what}; this one is {self.state.value}", state=self.state)
@@ -217,11 +246,12 @@ class VectorIndex:
     def _tuning(self, params: Mapping[str, Any], k: int) -> Tuning | None:
         """The tuning for the index of now; None while it answers exactly."""
         self._check_searchable()
+        promise = promised_recall(params) if params else None
         generation = self._generations.current
-        if generation is not None:
-            return self.spec.tuning(params, k, generation.recipe)
-        self.spec.check_search(params, k)
-        return None
+        if generation is None:
+            self.spec.check_search(params, k)
+            return None
+        return self.spec.tuning(params, k, generation.recipe) if promise is None else self._recall.tuning(k, promise)
 
     def _submit(self, queries: Queries, k: int, tuning: Tuning | None, among: Slots | None) -> asyncio.Future[Hits]:
         """Submit a search; a long one goes in parts, so that others get their turn between them."""

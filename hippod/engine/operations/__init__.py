@@ -55,6 +55,7 @@ from hippod.engine.operations.privileges import (
     RevokePrivileges,
 )
 from hippod.engine.operations.queries import Count, CountResult, Query, QueryResult, Search, SearchResult
+from hippod.engine.operations.recall import AuditedPromise, DescribeRecall, MeasuredCurve, RecallInfo
 from hippod.engine.operations.rows import Delete, DeleteByQuery, Get, GetResult, Insert, RowFailure, Update, Upsert, WriteResult
 from hippod.engine.operations.scalar_indexes import (
     CreateScalarIndex,
@@ -139,6 +140,7 @@ AnyOperation = (
     | CreateScalarIndex
     | DropScalarIndex
     | ListScalarIndexes
+    | DescribeRecall
     | GetJob
     | ListJobs
     | CancelJob
@@ -173,6 +175,7 @@ __all__ = [
     "AlterUser",
     "AnalyzeTable",
     "AnyOperation",
+    "AuditedPromise",
     "CancelJob",
     "ChangeAliases",
     "ChangeSettings",
@@ -191,6 +194,7 @@ __all__ = [
     "Delete",
     "DeleteByQuery",
     "DeleteMatching",
+    "DescribeRecall",
     "DescribeTable",
     "DescribeTables",
     "DescribeUser",
@@ -238,6 +242,7 @@ __all__ = [
     "ListTrash",
     "ListUsers",
     "LoadIndex",
+    "MeasuredCurve",
     "Metric",
     "MultiSearch",
     "MultiSearchResult",
@@ -258,6 +263,7 @@ __all__ = [
     "Query",
     "QueryResult",
     "RebuildIndex",
+    "RecallInfo",
     "ReleaseIndex",
     "RemoteSource",
     "RemoveAlias",

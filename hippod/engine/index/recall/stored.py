@@ -1,0 +1,68 @@
+"""The curves of an index on disk, beside its saved files: derived, so that what is missing or damaged is measured again.
+
+<directory>/recall.json   Stored: format, which build was measured, the curves, and the SHA-256 of their encoding
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from hippod.engine.index.recall.curve import Curve
+from hippod.engine.index.recipe import Recipe
+
+FORMAT: Final = 1
+_NAME: Final = "recall.json"
+_BYTES_MAX: Final = 16 << 20
+
+log = logging.getLogger("hippod.index")
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """What was built and measured."""
+
+    recipe: Recipe
+    trained_rows: int
+    curves: list[Curve]
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    format: int
+    sha256: str
+    measured: msgspec.Raw
+
+
+def read_curves(directory: Path, recipe: Recipe, trained_rows: int) -> list[Curve]:
+    """The curves measured for just this build, none if there are none that hold. Blocks."""
+    path = directory / _NAME
+    try:
+        if path.stat().st_size > _BYTES_MAX:
+            return []
+        stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
+        if stored.format != FORMAT or hashlib.sha256(stored.measured).hexdigest() != stored.sha256:
+            return []
+        measured = msgspec.json.decode(stored.measured, type=Measured)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return []
+    same = (measured.recipe, measured.trained_rows) == (recipe, trained_rows)
+    return measured.curves if same else []
+
+
+def write_curves(directory: Path, measured: Measured) -> None:
+    """Replace the stored curves; a failure only costs the time to measure again. Blocks."""
+    raw = msgspec.json.encode(measured)
+    text = msgspec.json.encode(_Stored(FORMAT, hashlib.sha256(raw).hexdigest(), msgspec.Raw(raw)))
+    building = directory / (_NAME + ".new")
+    try:
+        with building.open("wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        building.rename(directory / _NAME)
+    except OSError as error:
+        log.warning("the measured recall of an index could not be saved; it will be measured again after a restart: %s", error)

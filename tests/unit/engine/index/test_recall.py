@@ -1,0 +1,194 @@
+"""Recall as a promise: kept on queries that were not measured, measured again when rows or queries change, honest about its sample."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hippod.engine.index.exact import Hits
+from hippod.engine.index.recall.audit import PROMISES_MAX, Audit
+from hippod.engine.index.recall.calibration import ladder, queries_for, recall_of
+from hippod.engine.index.recall.curve import Curve, Point, bucket_of, estimate, promised_recall
+from hippod.engine.index.spec import Tuning
+from hippod.engine.index.vectors import Vectors
+from hippod.engine.operations import Metric
+from hippod.errors import Rejected
+from tests.unit.engine.index.subject import Subject, activate
+
+ROWS = 6_000
+
+
+@pytest.fixture(params=["IVF_PQ_FS", "HNSW"])
+async def subject(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+    params = {"nlist": 60, "M": 10, "ef_construction": 40}
+    made = Subject(tmp_path, "l2", request.param, params)
+    made.add(made.vectors(ROWS))
+    await activate(made)
+    yield made
+    await made.index.close(save=False)
+    made.pool.close()
+
+
+async def found(subject: Subject, queries: Vectors, promise: float) -> float:
+    """The mean recall@10 of a search with a promise."""
+    exact = await subject.index.search_among(queries, 10, np.arange(subject.rows.count))
+    hits = await subject.index.search(queries, 10, {"recall": promise})
+    return float(recall_of(hits, exact.scores[:, 9], 10, Metric.L2).mean())
+
+
+@pytest.mark.parametrize("promise", [0.8, 0.9, 0.95])
+async def test_a_promise_holds_on_queries_that_were_not_measured_and_is_cheaper_than_a_higher_one(subject: Subject, promise: float) -> None:
+    assert await found(subject, subject.vectors(1_000), promise) >= promise - 0.01
+    setting = subject.index._recall.tuning(10, promise)
+    higher = subject.index._recall.tuning(10, 0.97)
+    assert setting is not None
+    assert higher is None or setting.effort <= higher.effort
+
+
+async def test_a_promise_that_no_setting_holds_is_answered_exactly(subject: Subject) -> None:
+    assert subject.index._recall.tuning(10, 0.999) is None
+    assert await found(subject, subject.vectors(50), 0.999) == 1.0
+
+
+async def test_another_number_of_hits_is_exact_until_its_own_curve_is_measured(subject: Subject) -> None:
+    assert [curve.k for curve in subject.index.describe_recall().curves] == [10]
+    exact = await subject.index.search_among(subject.queries, 50, np.arange(ROWS))
+    hits = await subject.index.search(subject.queries, 50, {"recall": 0.9})
+    assert (hits.slots == exact.slots).all()
+    await subject.index._recall.calibrated()
+    assert [curve.k for curve in subject.index.describe_recall().curves] == [10, 100]
+
+
+async def test_curves_outlive_a_restart_and_damaged_ones_are_measured_again(subject: Subject) -> None:
+    (curve,) = subject.index.describe_recall().curves
+    for damage in (False, True):
+        await subject.index.close(save=False)
+        path = subject.directory / "recall.json"
+        if damage:
+            path.write_bytes(path.read_bytes().replace(b'"effort":', b'"effort":1', 1))
+        subject.index = subject.another()
+        await subject.index.load(lambda _share, _stage: None)
+        await subject.trained()
+        await subject.index._recall.calibrated()
+        (again,) = subject.index.describe_recall().curves
+        assert (again.measured_at == curve.measured_at) is not damage
+
+
+async def test_queries_that_came_replace_rows_in_the_next_measurement(subject: Subject) -> None:
+    assert not subject.index.describe_recall().curves[0].from_queries
+    for query in subject.vectors(queries_for(10)):
+        await subject.index.search(query[None], 10, {"nprobe": 1} if subject.spec.nlist else {})
+    await subject.index.search(subject.queries, 10, {"recall": 0.9})
+    await subject.index._recall.calibrated()
+    assert subject.index.describe_recall().curves[0].from_queries
+
+
+async def test_a_promise_holds_after_rows_drifted_away(subject: Subject) -> None:
+    (before,) = subject.index.describe_recall().curves
+    drifted = subject.vectors(ROWS * 3 // 10) * 0.5 + 2.0
+    subject.add(drifted.astype(np.float32))
+    await subject.index.search(subject.queries, 10, {"recall": 0.9})
+    await subject.index._recall.calibrated()
+    (after,) = subject.index.describe_recall().curves
+    assert after.rows > before.rows
+    queries = np.concatenate((subject.vectors(500), subject.vectors(150) * np.float32(0.5) + np.float32(2.0)))
+    assert await found(subject, queries, 0.9) >= 0.89
+
+
+async def test_the_audit_answers_searches_exactly_once_more_and_a_broken_promise_is_measured_again(subject: Subject) -> None:
+    keeper = subject.index._recall
+    await subject.index.search(subject.queries, 10, {"recall": 0.9})
+    assert keeper._auditing is not None
+    await keeper._auditing
+    (audited,) = subject.index.describe_recall().audited
+    assert (audited.promised, audited.found.samples) == (0.9, 1)
+    for _ in range(100):
+        keeper._audit.add(0.9, 0.5)
+    keeper._next_audit = 0.0
+    measured_at = subject.index.describe_recall().curves[0].measured_at
+    await subject.index.search(subject.queries, 10, {"recall": 0.9})
+    assert keeper._auditing is not None
+    await keeper._auditing
+    await keeper.calibrated()
+    state = subject.index.describe_recall()
+    assert state.curves[0].measured_at > measured_at
+    assert state.audited == []
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"recall": 0.4}, "recall is a number from 0.5 to 0.999, not '0.4'"),
+        ({"recall": 1}, "not '1'"),
+        ({"recall": True}, "not 'True'"),
+        ({"recall": "much"}, "not 'much'"),
+        ({"recall": float("nan")}, "not 'nan'"),
+        ({"recall": 0.9, "nprobe": 5}, "leave out nprobe, or recall"),
+        ({"recall": 0.9, "ef_search": 50, "reorder": 100}, "leave out ef_search and reorder, or recall"),
+    ],
+)
+def test_a_promise_out_of_range_or_beside_a_setting_is_refused(params: dict[str, object], said: str) -> None:
+    with pytest.raises(Rejected, match=said):
+        promised_recall(params)
+
+
+def test_a_promise_may_be_a_text_and_may_be_absent() -> None:
+    assert promised_recall({"recall": "0.95"}) == 0.95
+    assert promised_recall({"recall": None, "nprobe": 3}) is None
+
+
+@given(st.lists(st.integers(0, 10), min_size=1, max_size=400))
+def test_bounds_enclose_the_mean_and_no_clean_sample_is_certain(found_of_ten: list[int]) -> None:
+    made = estimate(np.array(found_of_ten) / 10)
+    assert made.low <= made.mean + 0.5 / (len(found_of_ten) + 1)
+    assert made.high >= made.mean - 0.5 / (len(found_of_ten) + 1)
+    assert made.low < 1.0
+
+
+def test_lower_bounds_hold_about_as_often_as_they_say() -> None:
+    random = np.random.default_rng(3)
+    held = [estimate(random.binomial(10, 0.93, 300) / 10).low <= 0.93 for _ in range(500)]
+    assert 0.93 <= np.mean(held) <= 1.0
+
+
+def test_the_cheapest_setting_that_holds_is_chosen_without_believing_a_clock_that_says_more_is_cheaper() -> None:
+    def point(effort: int, reorder: int, low: float, cost: float) -> Point:
+        return Point(effort, reorder, estimate(np.full(300, 1.0)).__class__(low, low, low, 300), cost)
+
+    curve = Curve(10, (point(1, 60, 0.7, 9.0), point(2, 60, 0.91, 30.0), point(2, 180, 0.92, 35.0), point(4, 60, 0.96, 20.0)), 1, True, 0.0)
+    assert curve.choose(0.9) == Tuning(2, 60)
+    assert curve.choose(0.95) == Tuning(4, 60)
+    assert curve.choose(0.97) is None
+
+
+@pytest.mark.parametrize("effort_max", [1, 2, 7, 100, 4_096])
+def test_the_ladder_rises_by_about_an_eighth_and_stays_below_what_exact_search_does_better(effort_max: int) -> None:
+    efforts = ladder(effort_max)
+    assert efforts == sorted(set(efforts))
+    assert all(effort < effort_max for effort in efforts)
+    assert all(b <= max(a + 1, a * 1.2) for a, b in itertools.pairwise(efforts))
+
+
+def test_rows_that_are_equally_near_count_as_found_whichever_of_them_is_returned() -> None:
+    hits = Hits(np.array([[5, 9]]), np.array([[1.0, 2.0]], np.float32), np.array([2], np.int32))
+    assert recall_of(hits, np.array([2.0], np.float32), 2, Metric.L2) == [1.0]
+    assert recall_of(hits, np.array([1.5], np.float32), 2, Metric.L2) == [0.5]
+    assert recall_of(hits, np.array([1.5], np.float32), 2, Metric.IP) == [0.5]
+
+
+def test_the_audit_is_bounded() -> None:
+    audit = Audit()
+    for promise in np.linspace(0.5, 0.99, 3 * PROMISES_MAX):
+        for _ in range(3):
+            audit.add(float(promise), 1.0)
+    assert len(audit.figures()) == PROMISES_MAX
+
+
+def test_buckets_are_the_next_larger_number_of_hits() -> None:
+    assert [bucket_of(k) for k in (1, 10, 11, 1_000, 1_001)] == [10, 10, 100, 1_000, None]
