@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -31,7 +32,7 @@ from hippod.engine.index.recall.curve import promised_recall
 from hippod.engine.index.recall.keeper import RecallKeeper, RecallState
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.spec import IndexSpec, Tuning
-from hippod.engine.index.vectors import Queries, Slots
+from hippod.engine.index.vectors import Queries, Slots, Vectors
 from hippod.engine.operations.indexes import IndexState
 from hippod.errors import WrongState
 
@@ -165,22 +166,22 @@ class VectorIndex:
         """
         tuning = self._tuning(params, k)
         answer = self._submit(queries, k, tuning, None)
-        if promise := self._watched(queries, params):
-            answer.add_done_callback(lambda done: self._recall.answered_later(queries, k, promise, done))
+        if isinstance(queries, np.ndarray) and (promise := self._watched(queries, params)):
+            answer.add_done_callback(partial(self._recall.answered_later, queries, k, promise))
         return answer
 
     def answer(self, queries: Queries, k: int, params: Mapping[str, Any], finish: Callable[[Hits], T]) -> asyncio.Future[T]:
         """As `search`, of up to QUERIES_PER_PART queries, with what `finish` makes of the hits: on the event loop, as soon as they come."""
         future: asyncio.Future[T] = self._loop.create_future()
         tuning = self._tuning(params, k)
-        if promise := self._watched(queries, params):
+        if isinstance(queries, np.ndarray) and (promise := self._watched(queries, params)):
             finish = self._recall.watching(queries, k, promise, finish)
         self._route(Search(queries, k, future, tuning, finish=finish))
         return future
 
-    def _watched(self, queries: Queries, params: Mapping[str, Any]) -> float | None:
+    def _watched(self, queries: Vectors, params: Mapping[str, Any]) -> float | None:
         """Show the keeper of promises what is asked; the promise, if there is one to keep."""
-        if self._generations.current is None or not isinstance(queries, np.ndarray):
+        if self._generations.current is None:
             return None
         self._recall.saw(queries)
         return promised_recall(params) if params else None

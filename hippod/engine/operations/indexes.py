@@ -25,11 +25,6 @@ class Metric(enum.StrEnum):
         """Whether less is nearer: scores ascend."""
         return self in (Metric.L2, Metric.HAMMING, Metric.JACCARD)
 
-    @property
-    def is_distance(self) -> bool:
-        """Whether less is nearer: scores ascend."""
-        return self is Metric.L2
-
 
 class IndexType(enum.StrEnum):
     """How an index finds what is near; see docs/indexes.md. AUTO: the quickest of some, by measuring."""

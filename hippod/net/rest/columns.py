@@ -46,7 +46,7 @@ def read_column(field: Field, raw: msgspec.Raw) -> Column:
     return Column(field.name, values, valid)
 
 
-def _read_float_vectors(name: str, raw: msgspec.Raw, _field: Field) -> npt.NDArray[np.float32]:
+def read_vectors(name: str, raw: msgspec.Raw) -> npt.NDArray[np.float32]:
     """float32 (n, dimension) of a list of lists; an empty list has dimension 0."""
     vectors = _decode(name, _Vectors, raw)
     lengths = set(map(len, vectors))
@@ -71,7 +71,7 @@ def _read_sparse_vectors(name: str, raw: msgspec.Raw, _field: Field) -> SparseAr
 
 
 _VECTOR_READERS: Final[dict[DataType, Callable[[str, msgspec.Raw, Field], Values]]] = {
-    DataType.FLOAT_VECTOR: _read_float_vectors,
+    DataType.FLOAT_VECTOR: lambda name, raw, _field: read_vectors(name, raw),
     DataType.BINARY_VECTOR: _read_binary_vectors,
     DataType.SPARSE_FLOAT_VECTOR: _read_sparse_vectors,
 }

@@ -76,7 +76,9 @@ async def sample_rows(rows: RowSource, count: int, nearest: ExactSearch, pool: S
         scale = np.divide(distances, length, out=np.zeros_like(length), where=length > 0)
         return np.ascontiguousarray(starts + _MOVED * step * scale[:, None], np.float32)
 
-    alive, vectors = rows.alive.copy(), rows.vectors.view(rows.count)
+    alive, view = rows.alive.copy(), rows.vectors.view(rows.count)
+    assert isinstance(view, np.ndarray)  # trained indexes are over float vectors
+    vectors: Vectors = view
     random = np.random.default_rng(rows.count)
     slots, starts = await pool.run(draw)
     found = [await nearest(starts[at : at + _BATCH], _NEIGHBOURS + 1) for at in range(0, len(starts), _BATCH)]
