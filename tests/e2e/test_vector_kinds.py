@@ -75,7 +75,7 @@ def test_every_kind_is_searched_as_it_was_acknowledged_also_after_a_kill(tmp_pat
             check(client, living)
             engines = {index.index: index.engine for index in client.list_indexes("t")}
             assert engines["BIN_HNSW"] == "exact scan that serves BIN_HNSW"
-            assert engines["SPARSE_HNSW"] == "exact inverted index that serves SPARSE_HNSW"
+            assert engines["SPARSE_HNSW"] == "inverted index: exact inner products"
             server.kill()
         server.start()
         with Client(server.host, server.port) as client:

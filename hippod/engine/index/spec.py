@@ -45,7 +45,7 @@ EXACT_TYPES: Final = {
     IndexType.BIN_FLAT: "exact",
     IndexType.BIN_IVF: "exact scan that serves BIN_IVF",
     IndexType.BIN_HNSW: "exact scan that serves BIN_HNSW",
-    IndexType.SPARSE_HNSW: "exact inverted index that serves SPARSE_HNSW",
+    IndexType.SPARSE_HNSW: "inverted index: exact inner products",
 }
 
 
