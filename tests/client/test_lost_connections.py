@@ -7,7 +7,7 @@ import itertools
 import signal
 import socket
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -186,23 +186,27 @@ async def test_what_is_no_hippod_server_is_recognized(kind: str, answer: bytes) 
 
 
 @pytest.fixture
-def alarm() -> Iterator[None]:
-    """In a moment the main thread is interrupted, as by Ctrl-C."""
+def alarm() -> Iterator[Callable[[], None]]:
+    """Lets the main thread be interrupted in a moment, as by Ctrl-C."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
-    yield
+
+    def begin() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+
+    yield begin
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.timeout(method="thread")
-def test_an_interrupted_call_of_the_blocking_client_leaves_no_answer_for_the_next(proxy: Proxy, alarm: None) -> None:
+def test_an_interrupted_call_of_the_blocking_client_leaves_no_answer_for_the_next(proxy: Proxy, alarm: Callable[[], None]) -> None:
     with SyncClient(proxy.host, proxy.port) as client:
         proxy.fates.append(Fate.LOST)
+        alarm()
         with pytest.raises(KeyboardInterrupt):
             client.status()
         assert "default" in client.list_databases()

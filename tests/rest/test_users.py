@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from hippod.testing import ServerProcess
 from hippod_client import DataType, Field
 from hippod_client.sync import Client
 from tests.rest.harness import Rest
@@ -26,7 +28,15 @@ def status(rest: Rest, user: str, password: str, path: str = "/_database") -> in
     return rest("GET", path, headers={"authorization": f"Basic {pair}"}).status
 
 
-def test_the_client_makes_changes_shows_and_drops_a_user(rest: Rest, ann: str) -> None:
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Rest]:
+    """A server of the test's own: failed logins make those that follow from the same address wait."""
+    with ServerProcess(tmp_path / "data") as server:
+        yield Rest(server)
+
+
+def test_the_client_makes_changes_shows_and_drops_a_user(own: Rest) -> None:
+    rest, ann = own, "ann"
     connection = hippo(rest.server)
     assert connection.create_user(ann, "one", can_create_db=True) is True
     flags = {"is_super": False, "can_create_role": False, "can_create_db": True}
