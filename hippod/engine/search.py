@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from hippod.engine.addresses import addresses_in, gather
+from hippod.engine.explain import Trace, plan_search
 from hippod.engine.index.delivery import QUERIES_PER_PART
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.matching import Matches
 from hippod.engine.normalize import check_vectors
-from hippod.engine.operations import Metric, Search, SearchResult
+from hippod.engine.operations import Metric, Search, SearchResult, SearchWay
 from hippod.engine.operations.queries import FILTER_BYTES_MAX, HITS_MAX, K_MAX, QUERIES_MAX
 from hippod.engine.planner import plan_filtered
 from hippod.engine.schema import Field
@@ -35,7 +37,7 @@ _VECTOR_BYTES_ON_LOOP_MAX: Final = 16_384
 class _Question:
     """A checked search: what to ask of each tablet, and how to answer."""
 
-    __slots__ = ("descending", "fields", "index", "k", "key", "params", "pool", "table", "vectors")
+    __slots__ = ("definition", "descending", "fields", "index", "k", "key", "params", "pool", "table", "vectors")
 
     def __init__(self, table: Table, operation: Search, pool: SearchPool) -> None:
         field = table.vector_field(operation.field)
@@ -44,6 +46,7 @@ class _Question:
         self.table = table
         self.pool = pool
         self.k = operation.k
+        self.definition = definition
         self.index = definition.name
         self.params = operation.params
         key = table.schema.primary_key
@@ -63,8 +66,10 @@ class _Question:
 def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[SearchResult]:
     """Answer a search. Raises Rejected and its descendants before anything is done."""
     question = _Question(table, operation, pool)
-    if operation.filter or len(table.tablets) != 1:
-        return asyncio.ensure_future(_search_current(question, operation.filter))
+    if operation.explain:
+        return asyncio.ensure_future(_explain(question, operation))
+    if operation.filter or operation.profile or len(table.tablets) != 1:
+        return asyncio.ensure_future(_search_current(question, operation))
     tablet = next(iter(table.tablets.values()))
     index = tablet.indexes[question.index]
     if question.cost_of_gathering() or len(question.vectors) > QUERIES_PER_PART:
@@ -109,42 +114,65 @@ def _flat(hits: Hits) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     return hits.slots[kept], hits.scores[kept]
 
 
-async def _search_current(question: _Question, text: str) -> SearchResult:
+async def _explain(question: _Question, operation: Search) -> SearchResult:
+    plan = await plan_search(question.table, question.definition, operation)
+    nothing = _merge(question, question.table.tablets, (), ())
+    return msgspec.structs.replace(nothing, plan=plan)
+
+
+async def _search_current(question: _Question, operation: Search) -> SearchResult:
     """Search the tablets of now; again if some of them were dropped with their partition meanwhile, which ends searches in them."""
     while True:
         tablets = question.table.tablets
+        trace = Trace()
         try:
-            return await _search_tablets(question, text)
+            result = await _search_tablets(question, operation.filter, trace)
         except WrongState:
             if question.table.tablets is tablets:
                 raise
+        else:
+            return msgspec.structs.replace(result, profile=trace.profile()) if operation.profile else result
 
 
-async def _search_tablets(question: _Question, text: str) -> SearchResult:
+async def _search_tablets(question: _Question, text: str, trace: Trace) -> SearchResult:
     tablets = question.table.tablets
     if text:
-        found = await question.table.matches(text)
+        with trace.stage("filter"):
+            found = await question.table.matches(text)
+        trace.matches = sum(len(matches.slots) for _, matches in found)
         parts = [tablet for tablet, _ in found]
-        hits = await asyncio.gather(*(_search_matches(question, tablet, matches) for tablet, matches in found))
+        searches = [_search_matches(question, tablet, matches, trace) for tablet, matches in found]
     else:
         parts = list(tablets.values())
-        hits = await asyncio.gather(*(t.indexes[question.index].search(question.vectors, question.k, question.params) for t in parts))
-    if len(parts) == 1:
-        return await question.pool.run(_gather, question, parts[0], hits[0])
-    return await question.pool.run(_merge, question, tablets, parts, hits)
+        searches = [_search_whole(question, tablet, trace) for tablet in parts]
+    with trace.stage("search"):
+        hits = await asyncio.gather(*searches)
+    with trace.stage("gather"):
+        if len(parts) == 1:
+            return await question.pool.run(_gather, question, parts[0], hits[0])
+        return await question.pool.run(_merge, question, tablets, parts, hits)
 
 
-async def _search_matches(question: _Question, tablet: Tablet, matches: Matches) -> Hits:
+async def _search_whole(question: _Question, tablet: Tablet, trace: Trace) -> Hits:
+    index = tablet.indexes[question.index]
+    way = SearchWay.EXACT if index.tuning_for(question.k, question.params) is None else SearchWay.INDEX
+    with trace.way(tablet, way, question.k) as took:
+        return took(await index.search(question.vectors, question.k, question.params))
+
+
+async def _search_matches(question: _Question, tablet: Tablet, matches: Matches, trace: Trace) -> Hits:
     """Over-fetch while that is the cheaper way, then search among the matches."""
     index = tablet.indexes[question.index]
     wanted = min(question.k, len(matches.slots))
     plan = plan_filtered(question.k, len(matches.slots), tablet.columns.live_count, trained=index.is_trained)
     if plan.fetch is not None:
-        hits = await index.search(question.vectors, plan.fetch, question.params)
-        kept = await question.pool.run(_keep_matching, hits, matches.mask, question.k)
+        with trace.way(tablet, SearchWay.OVER_FETCH, plan.fetch) as took:
+            hits = await index.search(question.vectors, plan.fetch, question.params)
+            kept = took(await question.pool.run(_keep_matching, hits, matches.mask, question.k))
         if (kept.counts >= wanted).all():
             return kept
-    return await index.search_among(question.vectors, question.k, matches.slots)
+    with trace.way(tablet, SearchWay.AMONG, len(matches.slots)) as took:
+        return took(await index.search_among(question.vectors, question.k, matches.slots))
 
 
 def _keep_matching(hits: Hits, mask: npt.NDArray[np.bool_], k: int) -> Hits:

@@ -220,6 +220,11 @@ class Table:
             self._possible[text] = found
         return found
 
+    def partition_of(self, tablet: int) -> str | None:
+        """The name of the partition that a tablet is of."""
+        partitioning = self.definition.partitioning
+        return None if partitioning is None else next(p.name for p in partitioning.partitions if tablet in p.tablets)
+
     def forget_filters(self) -> None:
         """Drop all that is kept of filters."""
         self._filters.clear()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from hippod.engine.addresses import addresses_in, gather
 from hippod.engine.arrays import StringArray, Values, concat_values, take_values
+from hippod.engine.explain import Trace, plan_query
 from hippod.engine.multi_search import search_tables
 from hippod.engine.operations import Count, CountResult, MultiSearch, MultiSearchResult, Query, QueryResult, Search, SearchResult
 from hippod.engine.operations.multi_search import TABLES_SEARCHED_MAX
@@ -56,21 +58,29 @@ async def query(engine: Engine, operation: Query, _deadline: float | None) -> Qu
         raise LimitExceeded(f"limit is from 0 to {QUERY_ROWS_MAX}, not {operation.limit}", limit=QUERY_ROWS_MAX)
     if operation.offset < 0:
         raise LimitExceeded(f"offset is 0 or more, not {operation.offset}", limit=0)
-    if operation.filter.strip():
-        found = [(tablet, matches.slots) for tablet, matches in await table.matches(operation.filter)]
-    else:
-        found = [(tablet, np.flatnonzero(tablet.columns.alive)) for tablet in table.tablets.values()]
-    return await engine.pool.run(_page, fields, found, operation.offset, operation.limit)
+    if operation.explain:
+        return msgspec.structs.replace(_page(table.tablets, fields, (), 0, 0), plan=await plan_query(table, operation))
+    trace = Trace()
+    tablets = table.tablets
+    with trace.stage("filter"):
+        if operation.filter.strip():
+            found = [(tablet, matches.slots) for tablet, matches in await table.matches(operation.filter)]
+        else:
+            found = [(tablet, np.flatnonzero(tablet.columns.alive)) for tablet in tablets.values()]
+    trace.matches = sum(len(slots) for _, slots in found)
+    with trace.stage("gather"):
+        result = await engine.pool.run(_page, tablets, fields, found, operation.offset, operation.limit)
+    return msgspec.structs.replace(result, profile=trace.profile()) if operation.profile else result
 
 
 def _page(
+    tablets: Mapping[int, Tablet],
     fields: Sequence[Field],
     found: Sequence[tuple[Tablet, npt.NDArray[np.int64]]],
     offset: int,
     limit: int,
 ) -> QueryResult:
     """The rows from `offset` on in primary key order; runs in the search pool."""
-    tablets = {tablet.number: tablet for tablet, _ in found}
     if not found:
         return QueryResult(gather(tablets, fields, np.empty(0, np.int64)), 0)
     addresses = np.concatenate([addresses_in(tablet.number, slots) for tablet, slots in found])

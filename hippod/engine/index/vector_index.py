@@ -21,6 +21,7 @@ from hippod.engine.index.builder import Progress
 from hippod.engine.index.delivery import QUERIES_PER_PART, Delivery, fail, join
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.exact_part import ExactPart
+from hippod.engine.index.generation import Generation
 from hippod.engine.index.generations import Generations
 from hippod.engine.index.hosts import HostPool
 from hippod.engine.index.lane import Search
@@ -152,6 +153,19 @@ class VectorIndex:
         """Whether a trained part answers now."""
         return self._generations.current is not None
 
+    def tuning_for(self, k: int, params: Mapping[str, Any]) -> Tuning | None:
+        """How a search for k rows would use the trained part; None: it is answered exactly. Raises Rejected."""
+        generation = self._generations.current
+        if generation is None:
+            self.spec.check_search(params, k)
+            return None
+        tuning = self.spec.tuning(params, k, generation.recipe)
+        return tuning if self._is_worth_it(generation, k, tuning) else None
+
+    def _is_worth_it(self, generation: Generation, fetch: int, tuning: Tuning) -> bool:
+        """Whether the trained part has less to do for so many rows than exact search, and leaves something out."""
+        return tuning.effort < generation.effort_max and fetch * _EXACT_SHARE <= self._rows.live_count
+
     def describe(self) -> IndexDescription:
         """Reads files of the system: not for the way of a search."""
         generation = self._generations.current
@@ -195,12 +209,7 @@ class VectorIndex:
     def _route(self, search: Search, *, accepted: bool = False) -> None:
         """To the host, unless exactness is asked for or cheap enough for what is wanted."""
         generation, tuning = self._generations.current, search.tuning
-        if (
-            generation is not None
-            and tuning is not None
-            and tuning.effort < generation.effort_max
-            and search.fetch * _EXACT_SHARE <= self._rows.live_count
-        ):
+        if generation is not None and tuning is not None and self._is_worth_it(generation, search.fetch, tuning):
             generation.search(search, accepted=accepted)
         else:
             self._exact.search(search, accepted=accepted)

@@ -41,6 +41,7 @@ from hippod.engine.operations.partitions import (
     PartitioningInfo,
     PartitionKind,
 )
+from hippod.engine.operations.plans import Plan, Profile, SearchWay, TabletPlan, TabletProfile
 from hippod.engine.operations.privileges import (
     GetTablePrivileges,
     GetUserPrivileges,
@@ -229,9 +230,11 @@ __all__ = [
     "PartitionKind",
     "Partitioning",
     "PartitioningInfo",
+    "Plan",
     "Privilege",
     "PrivilegeList",
     "PrivilegesInfo",
+    "Profile",
     "PurgeTable",
     "PutTemplate",
     "Query",
@@ -248,6 +251,7 @@ __all__ = [
     "RowFailure",
     "Search",
     "SearchResult",
+    "SearchWay",
     "SettingsList",
     "StatusInfo",
     "StoredVectors",
@@ -257,6 +261,8 @@ __all__ = [
     "TableSchema",
     "TableSettings",
     "TableStatistics",
+    "TabletPlan",
+    "TabletProfile",
     "TabletStatistics",
     "TemplateIndex",
     "TemplateInfo",

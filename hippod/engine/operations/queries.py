@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from hippod.engine.arrays import Column
 from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
+from hippod.engine.operations.plans import Plan, Profile
 
 K_MAX: Final = 10_000
 QUERIES_MAX: Final = 10_000
@@ -18,7 +19,10 @@ FILTER_BYTES_MAX: Final = 65_536
 
 
 class Query(Operation, frozen=True, tag="query"):
-    """Rows that match `filter` (empty: all) in primary key order; `output_fields` None means all scalar fields."""
+    """Rows that match `filter` (empty: all) in primary key order; `output_fields` None means all scalar fields.
+
+    `explain`: answer with the plan alone, and no rows. `profile`: answer with counts and times beside the rows.
+    """
 
     is_read = True
     table: str
@@ -26,14 +30,18 @@ class Query(Operation, frozen=True, tag="query"):
     output_fields: list[str] | None = None
     limit: int = 1_000
     offset: int = 0
+    explain: bool = False
+    profile: bool = False
     database: str = DEFAULT_DATABASE
 
 
-class QueryResult(Result, frozen=True):
-    """The output fields in the order asked, `rows` entries each."""
+class QueryResult(Result, frozen=True, omit_defaults=True):
+    """The output fields in the order asked, `rows` entries each; `plan` and `profile` if asked for."""
 
     columns: list[Column]
     rows: int
+    plan: Plan | None = None
+    profile: Profile | None = None
 
 
 class Count(Operation, frozen=True, tag="count"):
@@ -57,7 +65,8 @@ class Search(Operation, frozen=True, tag="search"):
     `vectors` float32 (queries, dimension); `field` may be left out when the table has one vector field; `index` names one,
     else the first active index on the field answers. `params`: `nprobe` (leaves to search) and
     `reorder` (candidates scored exactly) of partitioned indexes, `ef_search` of graphs; unknown keys are ignored. `output_fields`
-    come beside the primary key, which always comes.
+    come beside the primary key, which always comes. `explain`: answer with the plan alone, and no hits. `profile`: answer with counts
+    and times beside the hits.
     """
 
     is_read = True
@@ -69,17 +78,21 @@ class Search(Operation, frozen=True, tag="search"):
     output_fields: list[str] | None = None
     index: str | None = None
     params: dict[str, Any] = {}
+    explain: bool = False
+    profile: bool = False
     database: str = DEFAULT_DATABASE
 
 
-class SearchResult(Result, frozen=True):
+class SearchResult(Result, frozen=True, omit_defaults=True):
     """Hits of all queries one after the other: `counts` int32 (queries,), `scores` float32 (hits,), `columns` with hits rows;
     `key` names the column of primary keys.
 
-    L2 scores are squared distances, ascending; IP and COSINE are similarities, descending.
+    L2 scores are squared distances, ascending; IP and COSINE are similarities, descending. `plan` and `profile` if asked for.
     """
 
     counts: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
     columns: list[Column]
     key: str
+    plan: Plan | None = None
+    profile: Profile | None = None
