@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.columns import ColumnsView
-from hippod.engine.expr import Filter
+from hippod.engine.expr import Filter, Selection
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.tablet import Tablet
 
@@ -45,7 +45,7 @@ class Matcher:
         kept = self._kept.get(text)
         if kept is None or kept.cancelled():
             # Cells that are published never change, but rows die: the evaluation gets its own copy of who lives.
-            kept = self._pool.run(_evaluate, condition, tablet.columns.view(), tablet.columns.alive.copy())
+            kept = self._pool.run(_evaluate, tablet.selector(condition), tablet.columns.alive.copy())
             if len(self._kept) >= MASKS_PER_TABLET:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[text] = kept
@@ -53,13 +53,12 @@ class Matcher:
         return await asyncio.shield(kept)
 
 
-def _evaluate(condition: Filter, columns: ColumnsView, alive: npt.NDArray[np.bool_]) -> Matches:
-    mask = condition.mask(columns, len(alive)) & alive
-    return Matches(np.flatnonzero(mask), mask)
+def _evaluate(select: Callable[[npt.NDArray[np.bool_]], Selection], alive: npt.NDArray[np.bool_]) -> Matches:
+    return matches_of_slots(select(alive).slots, len(alive))
 
 
 def matches_of_slots(slots: npt.NDArray[np.int64], count: int) -> Matches:
-    """The matches that a key lookup found."""
+    """The matches at `slots`, which rise."""
     mask = np.zeros(count, np.bool_)
     mask[slots] = True
     return Matches(slots, mask)

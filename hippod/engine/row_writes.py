@@ -75,8 +75,7 @@ def prepare_delete_matching(change: TableChange, text: str, rows_max: int) -> in
     condition = table.filter(text)
     total = 0
     for tablet in table.possible_tablets(text):
-        mask = condition.mask(tablet.columns.view(), tablet.columns.count) & tablet.columns.alive
-        slots = np.flatnonzero(mask)[: rows_max - total]
+        slots = tablet.selector(condition)(tablet.columns.alive).slots[: rows_max - total]
         change.kill(addresses_in(tablet.number, slots))
         change.lose(take_values(tablet.key_values(), slots))
         total += len(slots)

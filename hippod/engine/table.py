@@ -71,6 +71,7 @@ class Table:
         self.keys = KeyIndex(self._keys_at)
         self._filters: dict[str, Filter] = {}
         self._possible: dict[str, list[Tablet]] = {}
+        self._index_scalars()
         self._keys_kept: KeyIndex | None = None
         self._columns_kept: dict[int, dict[int, FieldColumn]] | None = None
         self.last_generated_key = 0
@@ -85,6 +86,8 @@ class Table:
         before, self.definition = self.definition, definition
         if definition.schema != before.schema:
             self._adopt_schema(definition.schema)
+        if definition.scalar_indexes != before.scalar_indexes or definition.schema != before.schema:
+            self._index_scalars()
         if definition.partitioning == before.partitioning:
             return []
         numbers = definition.tablet_numbers
@@ -97,6 +100,7 @@ class Table:
         self.matchers = {n: self.matchers.get(n) or Matcher(tablet, self._pool) for n, tablet in self.tablets.items()}
         self.router = Router(definition)
         self._possible = {}
+        self._index_scalars()
         return gone
 
     def prepare_schema(self, schema: Schema) -> None:
@@ -115,6 +119,12 @@ class Table:
         self.matchers = {number: Matcher(tablet, self._pool) for number, tablet in self.tablets.items()}
         self.router = Router(self.definition)
         self._filters, self._possible = {}, {}
+
+    def _index_scalars(self) -> None:
+        numbers = {number for index in self.definition.scalar_indexes for number in index.fields}
+        names = {field.number: field.name for field in self.schema.fields if field.number in numbers}
+        for tablet in self.tablets.values():
+            tablet.index_fields(names)
 
     def prepare_drop(self, numbers: frozenset[int]) -> None:
         """Make the key index without some tablets, in the writer thread; `adopt` takes it when the drop is published."""

@@ -8,7 +8,7 @@ Everything here can be rebuilt from the store and the log.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,14 +18,18 @@ import numpy.typing as npt
 
 from hippod.engine.arrays import Column, Values, take_values
 from hippod.engine.columns import FieldColumn, TabletColumns, dropped_meanwhile
+from hippod.engine.expr import Filter, Selection
 from hippod.engine.index.vector_index import VectorIndex
 from hippod.engine.index.vectors import VectorFile
 from hippod.engine.operations.maintenance import FieldStatistics
 from hippod.engine.rowblock import ColumnData, RowBlock
+from hippod.engine.scalar_index import ScalarIndex
 from hippod.engine.schema import Field, Schema
 
 _FLOATS_PER_PAGE: Final = 1_024
 _TOUCHED_AT_ONCE: Final = 1 << 24
+
+Mask = npt.NDArray[np.bool_]
 
 
 class VectorRows:
@@ -75,6 +79,8 @@ class Tablet:
             for f in schema.vector_fields
         }
         self.indexes: dict[str, VectorIndex] = {}
+        self.scalar_indexes: dict[int, ScalarIndex] = {}
+        self._indexed: dict[str, ScalarIndex] = {}
         self.statistics: dict[int, tuple[int, FieldStatistics]] = {}
         self._key = schema.primary_key
 
@@ -152,6 +158,23 @@ class Tablet:
             data = self.cells(field, slots)
             out.append(Column(field.name, data.values, data.valid))
         return out
+
+    def index_fields(self, names: Mapping[int, str]) -> None:
+        """Have scalar indexes on these fields, by number, as they are called now, and on no others."""
+        kept = self.scalar_indexes
+        self.scalar_indexes = {number: kept.get(number) or ScalarIndex() for number in names}
+        self._indexed = {name: self.scalar_indexes[number] for number, name in names.items()}
+
+    def selector(self, condition: Filter) -> Callable[[Mask], Selection]:
+        """What finds the living rows that match, given who of the published rows lives; made while nobody renames fields, used in any
+        thread but the event loop's."""
+        columns = self.columns.view()
+        used = {name: index for name, index in self._indexed.items() if name in condition.fields}
+
+        def select(alive: Mask) -> Selection:
+            return condition.select(columns, alive, {name: index.of(name, columns, len(alive)) for name, index in used.items()})
+
+        return select
 
     def touch(self) -> None:
         """Read every page of the vectors and columns once; for the search pool."""

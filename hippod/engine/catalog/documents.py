@@ -54,6 +54,13 @@ class IndexDefinition(Document, frozen=True):
     released: bool = False
 
 
+class ScalarIndexDefinition(Document, frozen=True):
+    """`fields` by number; each is indexed by its own values."""
+
+    name: str
+    fields: tuple[int, ...]
+
+
 class PartitionDefinition(Document, frozen=True):
     """`bound` in storage form, a value a partition field (strings as text; none for HASH); `tablets` by number."""
 
@@ -112,6 +119,7 @@ class TableDefinition(Document, frozen=True):
     partitioning: PartitioningDefinition | None = None
     next_tablet: int = 0
     settings: dict[str, SettingValue] = {}
+    scalar_indexes: tuple[ScalarIndexDefinition, ...] = ()
 
     @property
     def tablet_numbers(self) -> tuple[int, ...]:

@@ -58,6 +58,9 @@ def _droppable(table: TableDefinition, name: str) -> Field:
     for index in table.indexes:
         if index.field == field.number:
             raise Rejected(f"field {name!r} has the index {index.name!r}: drop it first", field=name, index=index.name)
+    for scalar_index in table.scalar_indexes:
+        if field.number in scalar_index.fields:
+            raise Rejected(f"field {name!r} has the scalar index {scalar_index.name!r}: drop it first", field=name)
     if table.partitioning is not None and field.number in table.partitioning.fields:
         raise Rejected(f"table {table.name!r} is partitioned by field {name!r}, which cannot be dropped", field=name)
     return field

@@ -12,6 +12,7 @@ from hippod.engine.catalog import Changes, TableDefinition, tables
 from hippod.engine.catalog.settings import settings_of
 from hippod.engine.handlers.indexes import index_info
 from hippod.engine.handlers.partitions import partitioning_info
+from hippod.engine.handlers.scalar_indexes import scalar_index_infos
 from hippod.engine.operations import (
     CloseTables,
     CreateTable,
@@ -165,4 +166,5 @@ def _table_info(engine: Engine, definition: TableDefinition) -> TableInfo:
         settings=settings_of(definition),
         owner=definition.owner,
         partitioning=partitioning_info(engine, definition),
+        scalar_indexes=scalar_index_infos(engine, definition),
     )

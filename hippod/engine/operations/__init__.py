@@ -54,6 +54,13 @@ from hippod.engine.operations.privileges import (
 )
 from hippod.engine.operations.queries import Count, CountResult, Query, QueryResult, Search, SearchResult
 from hippod.engine.operations.rows import Delete, DeleteByQuery, Get, GetResult, Insert, RowFailure, Update, Upsert, WriteResult
+from hippod.engine.operations.scalar_indexes import (
+    CreateScalarIndex,
+    DropScalarIndex,
+    ListScalarIndexes,
+    ScalarIndexInfo,
+    ScalarIndexList,
+)
 from hippod.engine.operations.settings import ChangeSettings, GetSettings, SettingsList, TableSettings
 from hippod.engine.operations.status import GetStatus, StatusInfo
 from hippod.engine.operations.tables import (
@@ -125,6 +132,9 @@ AnyOperation = (
     | ReleaseIndex
     | DropIndex
     | ListIndexes
+    | CreateScalarIndex
+    | DropScalarIndex
+    | ListScalarIndexes
     | GetJob
     | ListJobs
     | CancelJob
@@ -169,6 +179,7 @@ __all__ = [
     "CountResult",
     "CreateDatabase",
     "CreateIndex",
+    "CreateScalarIndex",
     "CreateTable",
     "CreateUser",
     "DatabaseList",
@@ -187,6 +198,7 @@ __all__ = [
     "DropFields",
     "DropIndex",
     "DropPartitions",
+    "DropScalarIndex",
     "DropTable",
     "DropTemplate",
     "DropUser",
@@ -215,6 +227,7 @@ __all__ = [
     "ListDatabases",
     "ListIndexes",
     "ListJobs",
+    "ListScalarIndexes",
     "ListTables",
     "ListTemplates",
     "ListTrash",
@@ -249,6 +262,8 @@ __all__ = [
     "Result",
     "RevokePrivileges",
     "RowFailure",
+    "ScalarIndexInfo",
+    "ScalarIndexList",
     "Search",
     "SearchResult",
     "SearchWay",

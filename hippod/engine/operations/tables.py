@@ -9,6 +9,7 @@ import msgspec
 from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
 from hippod.engine.operations.indexes import IndexInfo
 from hippod.engine.operations.partitions import Partitioning, PartitioningInfo
+from hippod.engine.operations.scalar_indexes import ScalarIndexInfo
 from hippod.engine.operations.settings import SettingValue
 from hippod.engine.schema import Schema
 
@@ -134,6 +135,7 @@ class TableInfo(Result, frozen=True):
     settings: dict[str, SettingValue]
     owner: str
     partitioning: PartitioningInfo | None = None
+    scalar_indexes: list[ScalarIndexInfo] = []
 
 
 class TableSchema(Result, frozen=True):
