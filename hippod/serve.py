@@ -21,6 +21,7 @@ from hippod.engine.engine import Engine
 from hippod.errors import ConfigurationError, DataDirectoryBusy
 from hippod.net.logins import Logins
 from hippod.net.native.server import NativeServer
+from hippod.net.rest.remote import RestReader
 from hippod.net.rest.server import RestServer
 
 # The event loop wants the interpreter back from a computing thread within this time.
@@ -51,6 +52,7 @@ async def run_server(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, stop, number)
     engine = await Engine.open(config.engine)
+    engine.remote = RestReader()
     logins = Logins(engine.authenticate)
     native, rest = NativeServer(engine, logins, config.net), RestServer(engine, logins, config.net)
     process = config.process

@@ -281,14 +281,6 @@ def test_a_search_that_is_wrong_is_refused(table: HippoTable, arguments: Any, wo
     fails(words, lambda: table.query(*arguments))
 
 
-@pytest.mark.parametrize("key", ["only_explain", "with_profile"])
-def test_plans_are_refused(table: HippoTable, rest: Rest, key: str) -> None:
-    search = {"search_params": {"anns_field": "v", "topk": 1}, "vectors": [[0.1, 0.2]]}
-    assert rest("GET", rest.table("/book/_search"), {**search, key: False}).status == 200
-    assert "not offered" in rest("GET", rest.table("/book/_search"), {**search, key: True}).reason
-    assert "not offered" in rest("GET", rest.table("/book/_query"), {key: True}).reason
-
-
 def test_rows_are_queried_and_counted(table: HippoTable) -> None:
     assert table.query_scalar(["id"], "id in [3, 1]", 10) == {"id": [1, 3]}
     assert table.query_scalar(["id", "v"], "id > 2", 1) == {"id": [3], "v": [[3.0, 1.0]]}

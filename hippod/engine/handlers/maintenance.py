@@ -51,7 +51,8 @@ async def analyze_table(engine: Engine, operation: AnalyzeTable, deadline: float
 
 def get_statistics(engine: Engine, operation: GetStatistics, _deadline: float | None) -> TableStatistics:
     table = engine.table(operation.database, operation.table)
-    fields = table.output_fields(operation.fields or None, table.schema.fields)
+    asked = table.output_fields(operation.fields or None, table.schema.fields)
+    fields = [field for field in table.schema.fields if field in asked]
     out = []
     for number, tablet in sorted(table.tablets.items()):
         found = [tablet.statistics[field.number] for field in fields if field.number in tablet.statistics]

@@ -40,7 +40,23 @@ from starlette.routing import Route as StarletteRoute
 from hippod.engine.engine import Engine
 from hippod.net.logins import Logins
 from hippod.net.options import NetOptions
-from hippod.net.rest import aliases, cat, databases, indexes, jobs, maintenance, queries, rows, tables
+from hippod.net.rest import (
+    aliases,
+    cat,
+    copies,
+    databases,
+    distances,
+    indexes,
+    jobs,
+    maintenance,
+    multi_search,
+    partitions,
+    queries,
+    rows,
+    scalar_indexes,
+    statistics,
+    tables,
+)
 from hippod.net.rest.auth import BasicAuth
 from hippod.net.rest.body import NoBody, Query
 from hippod.net.rest.endpoint import Endpoint, Surroundings
@@ -50,7 +66,23 @@ from hippod.net.rest.refusals import HttpRefusal
 from hippod.net.rest.routes import PREFIX, Call, Route
 
 # Of several paths that fit, the first one answers: those of tables, which have names in their first place, come last.
-NOUNS: Final = (databases, jobs, cat, aliases, indexes, rows, queries, maintenance, tables)
+NOUNS: Final = (
+    databases,
+    jobs,
+    cat,
+    aliases,
+    indexes,
+    scalar_indexes,
+    partitions,
+    rows,
+    copies,
+    queries,
+    multi_search,
+    distances,
+    statistics,
+    maintenance,
+    tables,
+)
 
 _ROOT: Final = encode_json({"name": "hippod", "rest": PREFIX}, pretty=False)
 _NO_ROUTE: Final = {

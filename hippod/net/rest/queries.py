@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from hippod.engine.operations import Count, CountResult, GetSchema, Query, QueryResult, Search, SearchResult, TableSchema
+from hippod.engine.operations import Count, CountResult, GetSchema, Plan, Profile, Query, QueryResult, Search, SearchResult, TableSchema
 from hippod.errors import BadRequest, TypeMismatch
 from hippod.net.rest.body import Body, DatabaseQuery, plain_values
 from hippod.net.rest.columns import read_vectors, shown_cells
@@ -66,11 +66,13 @@ class QueryHits(msgspec.Struct, frozen=True):
 
 
 class SearchAnswer(Answer, frozen=True):
-    """The hits of all queries, in their order."""
+    """The hits of all queries, in their order; none, but `explain`, with only_explain; `profile` with with_profile."""
 
     num_queries: int
     top_k: int
     results: list[QueryHits]
+    explain: Plan | None = None
+    profile: Profile | None = None
 
     @property
     def cells(self) -> int:
@@ -89,9 +91,11 @@ class QueryBody(Body, frozen=True):
 
 
 class QueryAnswer(Answer, frozen=True):
-    """The output fields, with one value a row."""
+    """The output fields, with one value a row; none, but `explain`, with only_explain; `profile` with with_profile."""
 
     fields_data: list[FieldData]
+    explain: Plan | None = None
+    profile: Profile | None = None
 
     @property
     def cells(self) -> int:
@@ -106,14 +110,8 @@ class CountAnswer(Answer, frozen=True):
     total: int
 
 
-def _refuse_plans(body: SearchBody | QueryBody) -> None:
-    if body.only_explain or body.with_profile:
-        raise BadRequest("only_explain and with_profile are not offered: leave them out, or false", field="only_explain")
-
-
 async def search(call: Call[DatabaseQuery, SearchBody]) -> SearchAnswer:
     body, wanted, pool = call.body, call.body.search_params, call.engine.pool
-    _refuse_plans(body)
     if body.binary_vectors != _ABSENT or body.sparse_vectors != _ABSENT:
         raise TypeMismatch("a table has float vectors: give the queries as vectors", field="vectors")
     if body.vectors == _ABSENT:
@@ -132,6 +130,8 @@ async def search(call: Call[DatabaseQuery, SearchBody]) -> SearchAnswer:
         output_fields=body.output_fields,
         index=wanted.embedding_index,
         params=plain_values(wanted.params or {}),
+        explain=bool(body.only_explain),
+        profile=bool(body.with_profile),
         database=call.query.database_name,
     )
     result: SearchResult = await call.execute(operation)
@@ -152,12 +152,11 @@ def _search_answer(found: TableSchema, operation: Search, decimals: int | None, 
     hits = []
     for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
         hits.append(QueryHits(number, [FieldData(name, cells[start:end]) for name, cells in shown], scores[start:end]))
-    return SearchAnswer(len(operation.vectors), operation.k, hits)
+    return SearchAnswer(len(operation.vectors), operation.k, hits, result.plan, result.profile)
 
 
 async def query(call: Call[DatabaseQuery, QueryBody]) -> QueryAnswer:
     table, database, body = call.path["table"], call.query.database_name, call.body
-    _refuse_plans(body)
     found: TableSchema = await call.execute(GetSchema(table, database=database))
     operation = Query(
         table=table,
@@ -165,6 +164,8 @@ async def query(call: Call[DatabaseQuery, QueryBody]) -> QueryAnswer:
         output_fields=body.output_fields,
         limit=1_000 if body.limit is None else body.limit,
         offset=body.offset or 0,
+        explain=bool(body.only_explain),
+        profile=bool(body.with_profile),
         database=database,
     )
     result: QueryResult = await call.execute(operation)
@@ -173,7 +174,7 @@ async def query(call: Call[DatabaseQuery, QueryBody]) -> QueryAnswer:
 
 def _query_answer(found: TableSchema, result: QueryResult) -> QueryAnswer:
     data = [FieldData(column.field, shown_cells(found.schema.field(column.field), column)) for column in result.columns]
-    return QueryAnswer(data)
+    return QueryAnswer(data, result.plan, result.profile)
 
 
 async def count(call: Call[DatabaseQuery, CountBody]) -> CountAnswer:
