@@ -241,6 +241,14 @@ def test_the_life_of_an_index_is_jobs(table: HippoTable, method: str, waits: boo
     fails("no index 'none'", lambda: getattr(table, method)("none", wait_for_completion=waits))
 
 
+@pytest.mark.parametrize("waits", [True, False])
+def test_auto_compaction_is_turned_off_and_on(table: HippoTable, waits: bool) -> None:
+    for enabled in (False, True):
+        assert table.index_auto_compaction("ix", enabled, wait_for_completion=waits)
+        assert table.get_index()["embedding_indexes"][0]["auto_compaction"] is enabled
+    fails("no index 'none'", lambda: table.index_auto_compaction("none", wait_for_completion=waits))
+
+
 def test_indexes_are_listed_and_dropped(table: HippoTable) -> None:
     (shown,) = table.get_index()["embedding_indexes"]
     assert (shown["name"], shown["column"], shown["metric_type"], shown["activated"]) == ("ix", "v", "l2", True)

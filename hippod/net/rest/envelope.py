@@ -80,7 +80,7 @@ class JobAnswer(Answer, frozen=True):
     errors: list[str] | None = None
 
 
-_JOB_STATUS: Final = {
+JOB_STATUS: Final = {
     JobStatus.PENDING: "SHIVA_JOB_PENDING",
     JobStatus.RUNNING: "SHIVA_JOB_RUNNING",
     JobStatus.SUCCEEDED: "SHIVA_JOB_SUCCESS",
@@ -99,7 +99,7 @@ SUBMITTED: Final = "SHIVA_JOB_INVALID"
 
 
 def job_status(job: JobInfo) -> str:
-    return _JOB_STATUS[JobStatus(job.status)]
+    return JOB_STATUS[JobStatus(job.status)]
 
 
 def task_results(job: JobInfo, server: str, now: float) -> list[TaskResult]:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import time
+import uuid
 from typing import Any, Final
 
 import msgspec
 
 from hippod.engine.operations import (
     ActivateIndex,
+    CompactIndex,
     CreateIndex,
     DropIndex,
     IndexInfo,
     IndexList,
     IndexState,
     JobInfo,
+    JobStatus,
     ListIndexes,
     LoadIndex,
     Operation,
     RebuildIndex,
     ReleaseIndex,
+    SetAutoCompaction,
 )
 from hippod.net.rest.body import Body, DatabaseQuery, JobBody, NoBody, plain_values
-from hippod.net.rest.envelope import Acknowledged, Answer, JobAnswer, job_answer
+from hippod.net.rest.envelope import JOB_STATUS, SUBMITTED, Acknowledged, Answer, JobAnswer, job_answer
 from hippod.net.rest.routes import Call, Route
+
+_JOB_DONE: Final = JOB_STATUS[JobStatus.SUCCEEDED]
 
 
 class CreateIndexBody(Body, frozen=True):
@@ -46,6 +52,10 @@ class IndexJobBody(JobBody, frozen=True, kw_only=True):
     index_name: str
 
 
+class AutoCompactionBody(IndexJobBody, frozen=True, kw_only=True):
+    enable_auto_compaction: bool
+
+
 class IndexView(msgspec.Struct, frozen=True):
     """`embedding_number`: vectors in the trained part and beside it; `engine` says what answers."""
 
@@ -60,6 +70,7 @@ class IndexView(msgspec.Struct, frozen=True):
     embedding_number: int
     memory_bytes: int
     engine: str
+    auto_compaction: bool
 
 
 class IndexesAnswer(Answer, frozen=True, omit_defaults=False):
@@ -79,6 +90,7 @@ def shown_index(info: IndexInfo) -> IndexView:
         embedding_number=info.vectors + info.fresh,
         memory_bytes=info.memory_bytes,
         engine=info.engine,
+        auto_compaction=info.auto_compaction,
     )
 
 
@@ -127,8 +139,14 @@ async def release_index(call: Call[DatabaseQuery, IndexJobBody]) -> JobAnswer:
 
 
 async def compact_index(call: Call[DatabaseQuery, IndexJobBody]) -> JobAnswer:
-    """Training anew is what leaves no deleted and no unsorted vectors."""
-    return await _job(call, RebuildIndex(call.path["table"], call.body.index_name, call.body.waits, call.query.database_name))
+    return await _job(call, CompactIndex(call.path["table"], call.body.index_name, call.body.waits, call.query.database_name))
+
+
+async def set_auto_compaction(call: Call[DatabaseQuery, AutoCompactionBody]) -> JobAnswer:
+    """Done at once, and answered like a job that has ended, of which nothing is left to look up."""
+    body = call.body
+    await call.execute(SetAutoCompaction(call.path["table"], body.index_name, body.enable_auto_compaction, call.query.database_name))
+    return JobAnswer(uuid.uuid4().hex, _JOB_DONE if body.waits else SUBMITTED)
 
 
 async def _job(call: Call[DatabaseQuery, IndexJobBody], operation: Operation) -> JobAnswer:
@@ -145,4 +163,5 @@ ROUTES: Final = (
     Route("POST", "/{table}/_load_embedding_index", load_index, "Bring a released index back into memory"),
     Route("POST", "/{table}/_release_embedding_index", release_index, "Take an index out of memory"),
     Route("POST", "/{table}/_compact_embedding_index", compact_index, "Rid an index of deleted vectors, by training it anew"),
+    Route("POST", "/{table}/_embedding_index_auto_compaction", set_auto_compaction, "Whether an index rids itself of deleted vectors"),
 )
