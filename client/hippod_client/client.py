@@ -193,6 +193,10 @@ class Client(Administration):
         output_fields: Sequence[str] | None = None,
         index: str | None = None,
         params: Mapping[str, Any] | None = None,
+        offset: int = 0,
+        radius: float | None = None,
+        group_by: str | None = None,
+        group_size: int = 1,
         timeout: Timeout = DEFAULT,
     ) -> SearchResult:
         """The `k` nearest rows (1 to 10,000) of each query vector: `vectors` is (queries, dimension), or (dimension,) for one.
@@ -200,10 +204,14 @@ class Client(Administration):
         `filter` restricts the rows; fewer than k come back only if fewer match. `field` may be left out if the table has one vector
         field; `index` names one of several. `params`: recall, the mean recall promised (0.5 to 0.999); or instead of it nprobe (leaves to
         visit) and reorder (candidates scored exactly) of partitioned indexes, ef_search of graphs.
-        `output_fields` come beside the primary key. Raises InvalidVector, FilterError, IndexNotFound, WrongState (no active index),
-        LimitExceeded or RetryLater.
+        `output_fields` come beside the primary key. `offset` leaves out the best hits, `radius` those that score worse: a greatest
+        squared distance for l2, a least similarity for ip and cosine. With `group_by`, a scalar field, k and offset count groups of rows
+        that are equal in it; each brings its best `group_size` rows, one after the other. Raises InvalidVector, FilterError,
+        IndexNotFound, WrongState (no active index), Rejected, LimitExceeded or RetryLater.
         """
-        request = requests.search(self.database, table, vectors, k, field, filter, output_fields, index, params)
+        request = requests.search(
+            self.database, table, vectors, k, field, filter, output_fields, index, params, offset, radius, group_by, group_size
+        )
         return await self._call(request, timeout)
 
     async def create_index(

@@ -171,9 +171,15 @@ class Client(Administration):
         output_fields: Sequence[str] | None = None,
         index: str | None = None,
         params: Mapping[str, Any] | None = None,
+        offset: int = 0,
+        radius: float | None = None,
+        group_by: str | None = None,
+        group_size: int = 1,
         timeout: Timeout = DEFAULT,
     ) -> SearchResult:
-        request = requests.search(self.database, table, vectors, k, field, filter, output_fields, index, params)
+        request = requests.search(
+            self.database, table, vectors, k, field, filter, output_fields, index, params, offset, radius, group_by, group_size
+        )
         return self._call(request, timeout)
 
     def create_index(

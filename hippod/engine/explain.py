@@ -12,6 +12,7 @@ from hippod.engine.index.exact import Hits
 from hippod.engine.matching import Matches
 from hippod.engine.operations import Plan, Profile, Query, Search, SearchWay, TabletPlan, TabletProfile
 from hippod.engine.planner import plan_filtered
+from hippod.engine.ranges import deeper
 from hippod.engine.table import Table
 from hippod.engine.tablet import Tablet
 
@@ -27,12 +28,12 @@ class Trace:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time what is inside."""
+        """Time what is inside; what comes again is added."""
         started = time.perf_counter()
         try:
             yield
         finally:
-            self._stages[name] = round(time.perf_counter() - started, 6)
+            self._stages[name] = round(self._stages.get(name, 0.0) + time.perf_counter() - started, 6)
 
     @contextmanager
     def way(self, tablet: Tablet, way: SearchWay, fetch: int) -> Iterator[Callable[[Hits], Hits]]:
@@ -77,7 +78,7 @@ def _search_in(table: Table, index: IndexDefinition, operation: Search, tablet: 
         way = SearchWay.AMONG if fetch is None else SearchWay.OVER_FETCH
     if not count:
         way, fetch = SearchWay.NOTHING, None
-    tuning = None if fetch is None else live.tuning_for(fetch, operation.params)
+    tuning = None if fetch is None else live.tuning_for(fetch, deeper(operation.params, operation.k, fetch))
     return TabletPlan(
         tablet=tablet.number,
         partition=table.partition_of(tablet.number),

@@ -6,7 +6,7 @@ The plain case (no filter, one tablet, not too many hits) passes through one fut
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from hippod.engine.addresses import addresses_in, gather
 from hippod.engine.explain import Trace, plan_search
+from hippod.engine.group_ranking import grouping_field
 from hippod.engine.index.delivery import QUERIES_PER_PART
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.pool import SearchPool
@@ -23,6 +24,7 @@ from hippod.engine.matching import Matches
 from hippod.engine.operations import Metric, Search, SearchResult, SearchWay
 from hippod.engine.operations.queries import FILTER_BYTES_MAX, HITS_MAX, K_MAX, QUERIES_MAX
 from hippod.engine.planner import plan_filtered
+from hippod.engine.ranges import Window, deeper, rows_wanted
 from hippod.engine.schema import Field
 from hippod.engine.table import Table
 from hippod.engine.tablet import Tablet
@@ -34,10 +36,10 @@ _CELLS_ON_LOOP_MAX: Final = 4_096
 _VECTOR_BYTES_ON_LOOP_MAX: Final = 16_384
 
 
-class _Question:
-    """A checked search: what to ask of each tablet, and how to answer."""
+class Question:
+    """A checked search: what to ask of each tablet, and how to answer. `k` rows of the ranking are wanted; `window` is the answer."""
 
-    __slots__ = ("definition", "descending", "fields", "index", "k", "key", "params", "pool", "table", "vectors")
+    __slots__ = ("definition", "descending", "fields", "grouping", "index", "k", "key", "params", "pool", "table", "vectors", "window")
 
     def __init__(self, table: Table, operation: Search, pool: SearchPool) -> None:
         field = table.vector_field(operation.field)
@@ -45,15 +47,19 @@ class _Question:
         self.vectors = _check_queries(operation, field, definition.metric)
         self.table = table
         self.pool = pool
-        self.k = operation.k
+        self.k = rows_wanted(operation)
         self.definition = definition
         self.index = definition.name
         self.params = operation.params
         key = table.schema.primary_key
         asked = table.output_fields(operation.output_fields, (key,))
         self.fields = asked if key in asked else (key, *asked)
+        self.grouping = None if operation.group_by is None else grouping_field(table.schema, operation.group_by)
+        if self.grouping is not None and self.grouping not in self.fields:
+            self.fields = (*self.fields, self.grouping)
         self.key = key.name
         self.descending = not definition.metric.is_distance
+        self.window = Window(operation.offset, operation.radius, self.descending)
 
     def cost_of_gathering(self) -> int:
         """Relative to what the event loop may do by itself; 1.0 is its limit."""
@@ -65,7 +71,7 @@ class _Question:
 
 def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[SearchResult]:
     """Answer a search. Raises Rejected and its descendants before anything is done."""
-    question = _Question(table, operation, pool)
+    question = Question(table, operation, pool)
     if operation.explain:
         return asyncio.ensure_future(_explain(question, operation))
     if operation.filter or operation.profile or len(table.tablets) != 1:
@@ -91,11 +97,12 @@ def _check_queries(operation: Search, field: Field, metric: Metric) -> Vectors:
     return normalize_vectors(field, operation.vectors, "vectors", zero_refused=metric is Metric.COSINE)
 
 
-async def _gather_in_pool(question: _Question, tablet: Tablet, hits: asyncio.Future[Hits]) -> SearchResult:
+async def _gather_in_pool(question: Question, tablet: Tablet, hits: asyncio.Future[Hits]) -> SearchResult:
     return await question.pool.run(_gather, question, tablet, await hits)
 
 
-def _gather(question: _Question, tablet: Tablet, hits: Hits) -> SearchResult:
+def _gather(question: Question, tablet: Tablet, hits: Hits) -> SearchResult:
+    hits = question.window.of(hits)
     slots, scores = _flat(hits)
     return SearchResult(hits.counts, scores, tablet.take(question.fields, slots), question.key)
 
@@ -109,19 +116,23 @@ def _flat(hits: Hits) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     return hits.slots[kept], hits.scores[kept]
 
 
-async def _explain(question: _Question, operation: Search) -> SearchResult:
-    plan = await plan_search(question.table, question.definition, operation)
+async def _explain(question: Question, operation: Search) -> SearchResult:
+    plan = await plan_search(question.table, question.definition, msgspec.structs.replace(operation, k=question.k))
     nothing = _merge(question, question.table.tablets, (), ())
     return msgspec.structs.replace(nothing, plan=plan)
 
 
-async def _search_current(question: _Question, operation: Search) -> SearchResult:
+async def _search_current(question: Question, operation: Search) -> SearchResult:
+    return await of_current_tablets(question, operation, lambda trace: _search_tablets(question, operation.filter, trace))
+
+
+async def of_current_tablets(question: Question, operation: Search, answer: Callable[[Trace], Awaitable[SearchResult]]) -> SearchResult:
     """Search the tablets of now; again if some of them were dropped with their partition meanwhile, which ends searches in them."""
     while True:
         tablets = question.table.tablets
         trace = Trace()
         try:
-            result = await _search_tablets(question, operation.filter, trace)
+            result = await answer(trace)
         except WrongState:
             if question.table.tablets is tablets:
                 raise
@@ -129,45 +140,51 @@ async def _search_current(question: _Question, operation: Search) -> SearchResul
             return msgspec.structs.replace(result, profile=trace.profile()) if operation.profile else result
 
 
-async def _search_tablets(question: _Question, text: str, trace: Trace) -> SearchResult:
+async def _search_tablets(question: Question, text: str, trace: Trace) -> SearchResult:
     tablets = question.table.tablets
-    if text:
-        with trace.stage("filter"):
-            found = await question.table.matches(text)
-        trace.matches = sum(len(matches.slots) for _, matches in found)
-        parts = [tablet for tablet, _ in found]
-        searches = [_search_matches(question, tablet, matches, trace) for tablet, matches in found]
-    else:
-        parts = list(tablets.values())
-        searches = [_search_whole(question, tablet, trace) for tablet in parts]
-    with trace.stage("search"):
-        hits = await asyncio.gather(*searches)
+    parts, hits = await nearest(question, text, question.k, trace)
     with trace.stage("gather"):
         if len(parts) == 1:
             return await question.pool.run(_gather, question, parts[0], hits[0])
         return await question.pool.run(_merge, question, tablets, parts, hits)
 
 
-async def _search_whole(question: _Question, tablet: Tablet, trace: Trace) -> Hits:
+async def nearest(question: Question, text: str, k: int, trace: Trace) -> tuple[list[Tablet], list[Hits]]:
+    """The tablets that can have hits, and the `k` nearest rows of each that match the filter `text`."""
+    if text:
+        with trace.stage("filter"):
+            found = await question.table.matches(text)
+        trace.matches = sum(len(matches.slots) for _, matches in found)
+        parts = [tablet for tablet, _ in found]
+        searches = [_search_matches(question, tablet, matches, k, trace) for tablet, matches in found]
+    else:
+        parts = list(question.table.tablets.values())
+        searches = [_search_whole(question, tablet, k, trace) for tablet in parts]
+    with trace.stage("search"):
+        return parts, await asyncio.gather(*searches)
+
+
+async def _search_whole(question: Question, tablet: Tablet, k: int, trace: Trace) -> Hits:
     index = tablet.indexes[question.index]
-    way = SearchWay.EXACT if index.tuning_for(question.k, question.params) is None else SearchWay.INDEX
-    with trace.way(tablet, way, question.k) as took:
-        return took(await index.search(question.vectors, question.k, question.params))
+    params = deeper(question.params, question.k, k)
+    way = SearchWay.EXACT if index.tuning_for(k, params) is None else SearchWay.INDEX
+    with trace.way(tablet, way, k) as took:
+        return took(await index.search(question.vectors, k, params))
 
 
-async def _search_matches(question: _Question, tablet: Tablet, matches: Matches, trace: Trace) -> Hits:
+async def _search_matches(question: Question, tablet: Tablet, matches: Matches, k: int, trace: Trace) -> Hits:
     """Over-fetch while that is the cheaper way, then search among the matches."""
     index = tablet.indexes[question.index]
-    wanted = min(question.k, len(matches.slots))
-    plan = plan_filtered(question.k, len(matches.slots), tablet.columns.live_count, trained=index.is_trained)
+    wanted = min(k, len(matches.slots))
+    plan = plan_filtered(k, len(matches.slots), tablet.columns.live_count, trained=index.is_trained)
     if plan.fetch is not None:
         with trace.way(tablet, SearchWay.OVER_FETCH, plan.fetch) as took:
-            hits = await index.search(question.vectors, plan.fetch, question.params)
-            kept = took(await question.pool.run(_keep_matching, hits, matches.mask, question.k))
+            hits = await index.search(question.vectors, plan.fetch, deeper(question.params, question.k, plan.fetch))
+            kept = took(await question.pool.run(_keep_matching, hits, matches.mask, k))
         if (kept.counts >= wanted).all():
             return kept
     with trace.way(tablet, SearchWay.AMONG, len(matches.slots)) as took:
-        return took(await index.search_among(question.vectors, question.k, matches.slots))
+        return took(await index.search_among(question.vectors, k, matches.slots))
 
 
 def _keep_matching(hits: Hits, mask: npt.NDArray[np.bool_], k: int) -> Hits:
@@ -180,16 +197,21 @@ def _keep_matching(hits: Hits, mask: npt.NDArray[np.bool_], k: int) -> Hits:
     return Hits(np.take_along_axis(hits.slots, order, 1), np.take_along_axis(hits.scores, order, 1), counts)
 
 
-def _merge(question: _Question, tablets: Mapping[int, Tablet], parts: Sequence[Tablet], hits: Sequence[Hits]) -> SearchResult:
-    """The k best of all tablets for each query, exactly."""
+def _merge(question: Question, tablets: Mapping[int, Tablet], parts: Sequence[Tablet], hits: Sequence[Hits]) -> SearchResult:
+    """The answer from the hits of several tablets; runs in the search pool."""
     if not parts:
         counts = np.zeros(len(question.vectors), np.int32)
         return SearchResult(counts, np.empty(0, np.float32), gather(tablets, question.fields, np.empty(0, np.int64)), question.key)
+    best = question.window.of(merged(question, parts, hits, question.k))
+    flat, scores = _flat(best)
+    return SearchResult(best.counts, scores, gather(tablets, question.fields, flat), question.key)
+
+
+def merged(question: Question, parts: Sequence[Tablet], hits: Sequence[Hits], k: int) -> Hits:
+    """The k best of all tablets for each query, exactly; addresses in place of slots."""
     worst = -np.inf if question.descending else np.inf
     scores = np.concatenate([np.where(np.arange(h.slots.shape[1]) < h.counts[:, None], h.scores, worst) for h in hits], axis=1)
     addresses = np.concatenate([addresses_in(tablet.number, h.slots) for tablet, h in zip(parts, hits, strict=True)], axis=1)
-    order = np.argsort(-scores if question.descending else scores, axis=1, kind="stable")[:, : question.k]
-    counts = np.minimum(sum(h.counts for h in hits), question.k).astype(np.int32)
-    merged = Hits(np.take_along_axis(addresses, order, 1), np.take_along_axis(scores, order, 1).astype(np.float32), counts)
-    flat, flat_scores = _flat(merged)
-    return SearchResult(counts, flat_scores, gather(tablets, question.fields, flat), question.key)
+    order = np.argsort(-scores if question.descending else scores, axis=1, kind="stable")[:, :k]
+    counts = np.minimum(sum(h.counts for h in hits), k).astype(np.int32)
+    return Hits(np.take_along_axis(addresses, order, 1), np.take_along_axis(scores, order, 1).astype(np.float32), counts)

@@ -294,6 +294,10 @@ async def _search(client: Client) -> None:
     assert (found[1][0].id, found[1][0].score, found[1][0].fields["word"]) == (8, 0.0, "w2")
     assert [hit.id for hit in (await client.search("t", [0, 0, 0, 0], 20, filter="word == 'w1'"))[0]] == [1, 4, 7]
     assert (await client.search("t", [0, 0, 0, 0], 1, index="ix", field="v")).ids.tolist() == [0]
+    assert (await client.search("t", [0, 0, 0, 0], 3, offset=2)).ids.tolist() == [2, 3, 4]
+    assert (await client.search("t", [0, 0, 0, 0], 3, radius=4.0)).ids.tolist() == [0, 1]
+    groups = await client.search("t", [0, 0, 0, 0], 2, group_by="word", group_size=2)
+    assert [(hit.id, hit.fields["word"]) for hit in groups[0]] == [(0, "w0"), (3, "w0"), (1, "w1"), (4, "w1")]
     for k in (0, -1, 10_001):
         await fails(e.LimitExceeded, client.search("t", [0, 0, 0, 0], k), "10000")
     await fails(e.InvalidVector, client.search("t", [0, 0, 0]), "4")

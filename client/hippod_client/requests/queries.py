@@ -36,6 +36,10 @@ def search(
     output_fields: Sequence[str] | None,
     index: str | None,
     params: Mapping[str, Any] | None,
+    offset: int = 0,
+    radius: float | None = None,
+    group_by: str | None = None,
+    group_size: int = 1,
 ) -> Request[SearchResult]:
     blocks = Blocks()
     body: dict[str, Any] = {"op": "search", "table": table, "vectors": blocks.refer(encode_vectors(vectors)), "k": k, "database": database}
@@ -49,6 +53,14 @@ def search(
         body["params"] = dict(params)
     if output_fields is not None:
         body["output_fields"] = list(output_fields)
+    if offset:
+        body["offset"] = offset
+    if radius is not None:
+        body["radius"] = radius
+    if group_by is not None:
+        body["group_by"] = group_by
+    if group_size != 1:
+        body["group_size"] = group_size
     return Request(body, _hits, blocks, is_read=True)
 
 

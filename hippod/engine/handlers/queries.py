@@ -13,6 +13,7 @@ import numpy.typing as npt
 from hippod.engine.addresses import addresses_in, gather
 from hippod.engine.arrays import StringArray, Values, concat_values, take_values
 from hippod.engine.explain import Trace, plan_query
+from hippod.engine.grouping import search_groups
 from hippod.engine.multi_search import search_tables
 from hippod.engine.operations import Count, CountResult, MultiSearch, MultiSearchResult, Query, QueryResult, Search, SearchResult
 from hippod.engine.operations.multi_search import TABLES_SEARCHED_MAX
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 
 def search(engine: Engine, operation: Search, _deadline: float | None) -> asyncio.Future[SearchResult]:
-    return search_table(engine.table(operation.database, operation.table), operation, engine.pool)
+    table = engine.table(operation.database, operation.table)
+    if operation.group_by is not None and not operation.explain:
+        return asyncio.ensure_future(search_groups(table, operation, engine.pool))
+    return search_table(table, operation, engine.pool)
 
 
 async def multi_search(engine: Engine, operation: MultiSearch, _deadline: float | None) -> MultiSearchResult:

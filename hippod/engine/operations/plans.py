@@ -59,7 +59,8 @@ class TabletProfile(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """What was done, in `seconds` of wall-clock time in all and by stage: filter, search, gather. Stages of tablets run side by side."""
+    """What was done, in `seconds` of wall-clock time in all and by stage: filter, search, score_all (groups that no ranking
+    filled), gather. Stages of tablets run side by side."""
 
     seconds: float
     stages: dict[str, float]

@@ -14,6 +14,7 @@ from hippod.engine.operations.plans import Plan, Profile
 K_MAX: Final = 10_000
 QUERIES_MAX: Final = 10_000
 HITS_MAX: Final = 1_000_000
+GROUP_SIZE_MAX: Final = 100
 QUERY_ROWS_MAX: Final = 100_000
 FILTER_BYTES_MAX: Final = 65_536
 
@@ -67,6 +68,10 @@ class Search(Operation, frozen=True, tag="search"):
     field answers. `params`: `nprobe` (leaves to search) and `reorder` (candidates scored exactly) of partitioned indexes, `ef_search`
     of graphs; unknown keys are ignored. `output_fields` come beside the primary key, which always comes. `explain`: answer with the plan
     alone, and no hits. `profile`: answer with counts and times beside the hits.
+
+    `offset` leaves out the best hits. `radius` leaves out what scores worse: a greatest score where scores are distances, a least one
+    where they are similarities. `group_by` names a scalar field: then k and offset count groups of rows with an equal value (null is
+    one), each with its best `group_size` rows one after the other, the group with the best row first; the field comes with the hits.
     """
 
     is_read = True
@@ -78,6 +83,10 @@ class Search(Operation, frozen=True, tag="search"):
     output_fields: list[str] | None = None
     index: str | None = None
     params: dict[str, Any] = {}
+    offset: int = 0
+    radius: float | None = None
+    group_by: str | None = None
+    group_size: int = 1
     explain: bool = False
     profile: bool = False
     database: str = DEFAULT_DATABASE
