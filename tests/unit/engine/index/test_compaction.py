@@ -101,5 +101,5 @@ def replace_half(subject: Subject) -> None:
 async def recall(subject: Subject) -> float:
     """Of searches that find most, but not all."""
     truth, _ = subject.truth(10)
-    hits = await subject.index.search(subject.queries, 10, {"nprobe": 16, "reorder": 100, "ef_search": 80})
+    hits = await subject.index.search(subject.queries, 10, {"nprobe": 24, "reorder": 200, "ef_search": 120})
     return float(np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(hits.slots, truth, strict=True)]))
