@@ -14,6 +14,8 @@ from hippod.errors import AuthenticationFailed, RetryLater
 HASHES_MAX: Final = 4
 WAITING_MAX: Final = 256
 FREE_FAILURES: Final = 5
+# Many may share an address, and one of them with an old password must not hold up the others.
+FREE_FAILURES_OF_ADDRESS: Final = 100
 _DELAY_FIRST_S: Final = 0.25
 _DELAY_MAX_S: Final = 10.0
 _REMEMBERED_MAX: Final = 10_000
@@ -32,9 +34,9 @@ class Logins:
 
     async def login(self, user: str, password: str, address: str) -> Principal:
         """The principal, or AuthenticationFailed, or RetryLater when too many logins wait."""
-        counted = ((address,), (address, user))
+        counted: dict[tuple[str, ...], int] = {(address,): FREE_FAILURES_OF_ADDRESS, (address, user): FREE_FAILURES}
         # Those who are held back wait here and take no place from others.
-        await asyncio.sleep(max(self._delay_s(key) for key in counted))
+        await asyncio.sleep(max(self._delay_s(key, free) for key, free in counted.items()))
         if self._waiting >= WAITING_MAX:
             raise RetryLater(f"{WAITING_MAX} logins are waiting, the most allowed: try again later")
         self._waiting += 1
@@ -50,11 +52,11 @@ class Logins:
         self._failures.pop((address, user), None)
         return principal
 
-    def _delay_s(self, key: tuple[str, ...]) -> float:
+    def _delay_s(self, key: tuple[str, ...], free: int) -> float:
         failures, last = self._failures.get(key, (0, 0.0))
-        if failures < FREE_FAILURES or asyncio.get_running_loop().time() - last > _FORGOTTEN_AFTER_S:
+        if failures < free or asyncio.get_running_loop().time() - last > _FORGOTTEN_AFTER_S:
             return 0.0
-        return min(_DELAY_MAX_S, _DELAY_FIRST_S * 2.0 ** min(failures - FREE_FAILURES, 10))
+        return min(_DELAY_MAX_S, _DELAY_FIRST_S * 2.0 ** min(failures - free, 10))
 
     def _count(self, key: tuple[str, ...]) -> None:
         now = asyncio.get_running_loop().time()

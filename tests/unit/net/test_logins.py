@@ -7,7 +7,7 @@ import pytest
 from hippod.engine.access import Principal
 from hippod.errors import AuthenticationFailed, RetryLater
 from hippod.net import logins
-from hippod.net.logins import FREE_FAILURES, HASHES_MAX, WAITING_MAX, Logins
+from hippod.net.logins import FREE_FAILURES, FREE_FAILURES_OF_ADDRESS, HASHES_MAX, WAITING_MAX, Logins
 
 SHIVA = Principal("shiva")
 
@@ -69,7 +69,7 @@ async def test_failures_cost_more_and_more_up_to_a_limit(door: Door, pauses: lis
 
 async def test_guessing_other_names_from_the_same_address_costs_too(door: Door, pauses: list[float]) -> None:
     guarded = Logins(door.authenticate)
-    for number in range(FREE_FAILURES + 2):
+    for number in range(FREE_FAILURES_OF_ADDRESS + 2):
         await fail(guarded, 1, user=f"user{number}")
     assert pauses[-1] == 0.5
 
