@@ -42,7 +42,7 @@ def test_rows_are_copied_between_tables(hippo: HippoClient, rest: Rest, waits: b
     assert hippo.copy_table("source", "target", expr="id <= 2", op_type="upsert", **where)
     if waits:
         assert target.query_scalar(["id"], "id < 10", 10) == {"id": [1, 2]}
-    with pytest.raises(ValueError, match="no table 'none'|none"):
+    with pytest.raises(ValueError, match="none"):
         hippo.copy_table("source", "none", **where)
     assert source.query_scalar(["id"], "id > 0", 10) == {"id": [1, 2, 3, 4]}
 
