@@ -45,7 +45,7 @@ from hippod.engine.index.trained import TrainedPart
 from hippod.engine.index.vectors import MappedVectors, Slots, Vectors
 from hippod.engine.operations.indexes import Metric
 
-_BATCH_QUERIES_MAX: Final = 32
+_BATCH_QUERIES_MAX: Final = 16
 _RECEIVE_BYTES: Final = 1 << 18
 _STEP_S: Final = 0.008
 _STATUS_INTERVAL_S: Final = 0.05

@@ -19,7 +19,7 @@ from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Queries, Slots
 from hippod.errors import RetryLater
 
-BATCH_QUERIES_MAX: Final = 32
+BATCH_QUERIES_MAX: Final = 16
 
 
 class Search:
