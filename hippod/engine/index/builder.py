@@ -6,6 +6,7 @@ What can go wrong with the files (no space, damage) never fails an index: it onl
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,7 +70,7 @@ class GenerationBuilder:
             if built.recipe is None:
                 await host.close()
                 return built.reason
-            generation = self._generation(host, built.recipe, len(slots), 0)
+            generation = self._generation(host, built.recipe, len(slots), 0, uuid.uuid4().hex)
             progress(0.8, "saving")
             await self.save(generation)
             progress(0.9, "catching up")
@@ -91,7 +92,7 @@ class GenerationBuilder:
         try:
             await host.send_slots(Kind.SLOTS, positions)
             await host.call(Kind.LOAD, FileTask(str(path)))
-            generation = self._generation(host, manifest.recipe, manifest.trained_rows, manifest.removed_rows)
+            generation = self._generation(host, manifest.recipe, manifest.trained_rows, manifest.removed_rows, manifest.training)
             self._register(generation)
             await generation.catch_up(self._rows, self._pool, positions)
         except HostFailed as error:
@@ -111,7 +112,7 @@ class GenerationBuilder:
             building = await self._pool.run(self.saved.begin)
             positions = np.frombuffer(await generation.host.call(Kind.SAVE, FileTask(str(building))), np.int64)
             row_ids = self._rows.row_ids
-            manifest = Manifest(FORMAT, _definition(self._spec), generation.recipe, generation.trained_rows, removed)
+            manifest = Manifest(FORMAT, _definition(self._spec), generation.recipe, generation.trained_rows, removed, generation.training)
             await self._pool.run(lambda: self.saved.commit(building, _row_ids_of(row_ids, positions), manifest))
         except (OSError, HostFailed) as error:
             log.warning("a trained index could not be saved; it will be trained again after a restart: %s", error)
@@ -124,8 +125,8 @@ class GenerationBuilder:
         assert isinstance(vectors, VectorFile), "sparse vectors are never trained"
         return await HostProcess.start(HostSetup(str(vectors.path), vectors.width, vectors.dtype.name, self._spec.metric.value))
 
-    def _generation(self, host: HostProcess, recipe: Recipe, trained_rows: int, removed_rows: int) -> Generation:
-        return Generation(host, recipe, trained_rows, removed_rows, self._options, self._deliver, self._give_up)
+    def _generation(self, host: HostProcess, recipe: Recipe, trained_rows: int, removed_rows: int, training: str) -> Generation:
+        return Generation(host, recipe, trained_rows, removed_rows, training, self._options, self._deliver, self._give_up)
 
 
 def _definition(spec: IndexSpec) -> Definition:

@@ -38,6 +38,7 @@ class Generation:
     """Owned by a VectorIndex, on the event loop.
 
     trained_rows, removed_rows: rows at its training, and how many have died since; changed_rows: changes since it was saved
+    training: the identity of its training
     deliver: gets the answers of a batch; give_up: gets the searches that the host could not answer; on_lost: the host died.
     """
 
@@ -47,6 +48,7 @@ class Generation:
         recipe: Recipe,
         trained_rows: int,
         removed_rows: int,
+        training: str,
         options: IndexOptions,
         deliver: Callable[[Batch, Hits], None],
         give_up: Callable[[list[Search]], None],
@@ -55,6 +57,7 @@ class Generation:
         self.recipe = recipe
         self.trained_rows = trained_rows
         self.removed_rows = removed_rows
+        self.training = training
         self.changed_rows = 0
         self.is_lost = False
         self.on_lost: Callable[[Generation], None] = lambda _generation: None

@@ -30,6 +30,7 @@ from hippod.engine.index import engines
 from hippod.engine.index.choice import choose
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.protocol import (
+    BATCH_QUERIES_MAX,
     Built,
     FileTask,
     Header,
@@ -45,7 +46,6 @@ from hippod.engine.index.trained import TrainedPart
 from hippod.engine.index.vectors import MappedVectors, Slots, Vectors
 from hippod.engine.operations.indexes import Metric
 
-_BATCH_QUERIES_MAX: Final = 16
 _RECEIVE_BYTES: Final = 1 << 18
 _STEP_S: Final = 0.008
 _STATUS_INTERVAL_S: Final = 0.05
@@ -218,10 +218,10 @@ class Host:
         batch = [self._searches.popleft()]
         rows = first.rows
         others: deque[_Waiting] = deque()
-        while self._searches and rows < _BATCH_QUERIES_MAX:
+        while self._searches and rows < BATCH_QUERIES_MAX:
             waiting = self._searches.popleft()
             like = waiting.header[4:7] == first[4:7]
-            if like and rows + waiting.header.rows <= _BATCH_QUERIES_MAX:
+            if like and rows + waiting.header.rows <= BATCH_QUERIES_MAX:
                 batch.append(waiting)
                 rows += waiting.header.rows
             else:

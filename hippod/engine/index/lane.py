@@ -11,15 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Any, Final
+from typing import Any
 
 from hippod.engine.arrays import concat_values
 from hippod.engine.index.exact import Hits
+from hippod.engine.index.protocol import BATCH_QUERIES_MAX
 from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Queries, Slots
 from hippod.errors import RetryLater
-
-BATCH_QUERIES_MAX: Final = 16
 
 
 class Search:

@@ -46,13 +46,14 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`recipe`: the engine and how it was built; `trained_rows`: rows at that training; `removed_rows`: how many had died since;
-    `rows`: positions saved."""
+    `training`: which training it was, unlike any other; `rows`: positions saved."""
 
     format: int
     definition: Definition
     recipe: Recipe
     trained_rows: int
     removed_rows: int = 0
+    training: str = ""
     rows: int = 0
     files: dict[str, str] = {}
 

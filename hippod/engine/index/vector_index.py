@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
-import numpy as np
 
 from hippod.engine.index.builder import Progress
 from hippod.engine.index.delivery import QUERIES_PER_PART, Delivery, fail, join
@@ -32,7 +31,7 @@ from hippod.engine.index.recall.curve import promised_recall
 from hippod.engine.index.recall.keeper import RecallKeeper, RecallState
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.spec import IndexSpec, Tuning
-from hippod.engine.index.vectors import Queries, Slots, Vectors
+from hippod.engine.index.vectors import Queries, Slots
 from hippod.engine.operations.indexes import IndexState
 from hippod.errors import WrongState
 
@@ -164,25 +163,24 @@ class VectorIndex:
         `params`: nprobe (leaves to visit; at or above the number of leaves: exact) and reorder, or ef_search of a graph; or instead of
         them recall, the mean recall promised, kept by the cheapest setting that holds it. Raises WrongState, Rejected or RetryLater.
         """
-        tuning = self._tuning(params, k)
-        answer = self._submit(queries, k, tuning, None)
-        if isinstance(queries, np.ndarray) and (promise := self._watched(queries, params)):
+        promise = self._promise(queries, params)
+        answer = self._submit(queries, k, self._tuning(params, k, promise), None)
+        if promise is not None:
             answer.add_done_callback(partial(self._recall.answered_later, queries, k, promise))
         return answer
 
     def answer(self, queries: Queries, k: int, params: Mapping[str, Any], finish: Callable[[Hits], T]) -> asyncio.Future[T]:
         """As `search`, of up to QUERIES_PER_PART queries, with what `finish` makes of the hits: on the event loop, as soon as they come."""
         future: asyncio.Future[T] = self._loop.create_future()
-        tuning = self._tuning(params, k)
-        if isinstance(queries, np.ndarray) and (promise := self._watched(queries, params)):
+        promise = self._promise(queries, params)
+        tuning = self._tuning(params, k, promise)
+        if promise is not None:
             finish = self._recall.watching(queries, k, promise, finish)
         self._route(Search(queries, k, future, tuning, finish=finish))
         return future
 
-    def _watched(self, queries: Vectors, params: Mapping[str, Any]) -> float | None:
-        """Show the keeper of promises what is asked; the promise, if there is one to keep."""
-        if self._generations.current is None:
-            return None
+    def _promise(self, queries: Queries, params: Mapping[str, Any]) -> float | None:
+        """Show the keeper of promises what is asked; the promise, if there is one."""
         self._recall.saw(queries)
         return promised_recall(params) if params else None
 
@@ -201,12 +199,8 @@ class VectorIndex:
 
     def tuning_for(self, k: int, params: Mapping[str, Any]) -> Tuning | None:
         """How a search for k rows would use the trained part; None: it is answered exactly. Raises Rejected."""
-        generation = self._generations.current
-        if generation is None:
-            self.spec.check_search(params, k)
-            return None
-        tuning = self.spec.tuning(params, k, generation.recipe)
-        return tuning if self._is_worth_it(generation, k, tuning) else None
+        generation, tuning = self._generations.current, self._tuning(params, k, promised_recall(params))
+        return tuning if generation is not None and tuning is not None and self._is_worth_it(generation, k, tuning) else None
 
     def _is_worth_it(self, generation: Generation, fetch: int, tuning: Tuning) -> bool:
         """Whether the trained part has less to do for so many rows than exact search, and leaves something out."""
@@ -244,10 +238,9 @@ class VectorIndex:
         if self.state is IndexState.RELEASED:
             raise WrongState("the index is released: load_index first", state=self.state)
 
-    def _tuning(self, params: Mapping[str, Any], k: int) -> Tuning | None:
+    def _tuning(self, params: Mapping[str, Any], k: int, promise: float | None) -> Tuning | None:
         """The tuning for the index of now; None while it answers exactly."""
         self._check_searchable()
-        promise = promised_recall(params) if params else None
         generation = self._generations.current
         if generation is None:
             self.spec.check_search(params, k)

@@ -64,6 +64,15 @@ class JobBody(Body, frozen=True, kw_only=True):
         return WAIT_S_DEFAULT if self.timeout is None else parse_duration("timeout", self.timeout)
 
 
+# A key that is kept as its text: absent and null are one case.
+ABSENT: Final = msgspec.Raw(b"null")
+
+
+def absent() -> msgspec.Raw:
+    """The default of such a key; a plain default would have to be shown in the OpenAPI document."""
+    return ABSENT
+
+
 _Q = TypeVar("_Q", bound=Query)
 _B = TypeVar("_B", bound=Body)
 

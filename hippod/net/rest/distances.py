@@ -8,23 +8,17 @@ import msgspec
 
 from hippod.engine.operations import DEFAULT_DATABASE, Distance, DistanceResult, GetSchema, GivenVectors, StoredVectors, TableSchema
 from hippod.errors import BadRequest
-from hippod.net.rest.body import Body, Query
+from hippod.net.rest.body import ABSENT, Body, Query, absent
 from hippod.net.rest.columns import read_column, read_vectors
 from hippod.net.rest.envelope import Answer
 from hippod.net.rest.routes import Call, Route
 from hippod.net.rest.rows import FieldCells
 
-_ABSENT: Final = msgspec.Raw(b"null")
-
-
-def _absent() -> msgspec.Raw:
-    return _ABSENT
-
 
 class VectorSide(Body, frozen=True):
     """Either `float_vectors`, or the vectors `field` of the rows of a table by their `primary_keys`: one column as in _bulk."""
 
-    float_vectors: msgspec.Raw = msgspec.field(default_factory=_absent)
+    float_vectors: msgspec.Raw = msgspec.field(default_factory=absent)
     table_name: str | None = None
     database_name: str | None = None
     field: str | None = None
@@ -62,7 +56,7 @@ async def distance(call: Call[Query, DistanceBody]) -> DistanceAnswer:
 
 
 async def _side(call: Call[Query, DistanceBody], name: str, side: VectorSide) -> StoredVectors | GivenVectors:
-    if (side.float_vectors == _ABSENT) == (side.table_name is None):
+    if (side.float_vectors == ABSENT) == (side.table_name is None):
         raise BadRequest(f"{name} has either float_vectors or a table_name with primary_keys", field=name)
     if side.table_name is None:
         return GivenVectors(await call.engine.pool.run(read_vectors, name, side.float_vectors))

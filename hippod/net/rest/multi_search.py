@@ -8,19 +8,16 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from hippod.engine.arrays import Column, slice_values
-from hippod.engine.operations import DescribeTable, MultiSearch, MultiSearchResult, TableInfo
+from hippod.engine.operations import GetSchema, MultiSearch, MultiSearchResult, TableSchema
 from hippod.engine.schema import Field
 from hippod.errors import BadRequest
 from hippod.net.rest.body import Body, DatabaseQuery, plain_values
 from hippod.net.rest.columns import read_vectors, shown_cells
 from hippod.net.rest.envelope import Answer
-from hippod.net.rest.queries import FieldData, SearchParams
+from hippod.net.rest.queries import FieldData, SearchParams, check_decimals, shown_scores
 from hippod.net.rest.routes import Call, Route
-
-_DECIMALS_MAX: Final = 15
 
 
 class MultiSearchBody(Body, frozen=True):
@@ -57,6 +54,7 @@ async def multi_search(call: Call[DatabaseQuery, MultiSearchBody]) -> MultiSearc
     body, params = call.body, call.body.search_params
     if body.only_explain:
         raise BadRequest("only the search of one table is explained", field="only_explain")
+    check_decimals(body.round_decimal)
     search = MultiSearch(
         pattern=call.path["tables"],
         vectors=await call.engine.pool.run(read_vectors, "vectors", body.vectors),
@@ -80,7 +78,7 @@ async def _fields(call: Call[DatabaseQuery, MultiSearchBody], found: MultiSearch
     fields: dict[str, Field] = {}
     for label in found.tables:
         table = label.partition("#")[2].rpartition("@")[0]
-        info: TableInfo = await call.execute(DescribeTable(table, call.query.database_name))
+        info: TableSchema = await call.execute(GetSchema(table, database=call.query.database_name))
         fields |= {field.name: field for field in info.schema.fields}
     return fields
 
@@ -90,9 +88,7 @@ def _of_query(query: int, found: MultiSearchResult, fields: Mapping[str, Field],
     for column in found.columns:
         part = Column(column.field, slice_values(column.values, start, end), None if column.valid is None else column.valid[start:end])
         data.append(FieldData(column.field, shown_cells(fields[column.field], part)))
-    scores: npt.NDArray[Any] = found.scores[start:end]
-    if decimals is not None and decimals >= 0:
-        scores = np.round(scores.astype(np.float64), min(decimals, _DECIMALS_MAX))
+    scores = shown_scores(found.scores[start:end], decimals)
     return FoundRows(query, data, scores, [found.tables[origin] for origin in found.origins[start:end].tolist()])
 
 

@@ -92,4 +92,4 @@ def _schema_of(kind: type) -> dict[str, Any]:
     """Arrays of numbers that are decoded or encoded without an object a cell."""
     if kind is np.ndarray:
         return {"type": "array"}
-    raise NotImplementedError
+    raise NotImplementedError  # what msgspec takes for "of another type"

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from hippod.engine.operations import Count, CountResult, GetSchema, Plan, Profile, Query, QueryResult, Search, SearchResult, TableSchema
 from hippod.engine.schema import DataType
 from hippod.errors import BadRequest
-from hippod.net.rest.body import Body, DatabaseQuery, plain_values
+from hippod.net.rest.body import ABSENT, Body, DatabaseQuery, absent, plain_values
 from hippod.net.rest.columns import read_queries, shown_cells
 from hippod.net.rest.envelope import Answer
 from hippod.net.rest.routes import Call, Route
@@ -21,14 +22,8 @@ _QUERIES: Final = {
     "sparse_vectors": DataType.SPARSE_FLOAT_VECTOR,
 }
 _DECIMALS_MAX: Final = 15
-_ABSENT: Final = msgspec.Raw(b"null")
 _BYTES_ON_LOOP_MAX: Final = 16 << 10
 _CELLS_ON_LOOP_MAX: Final = 4_096
-
-
-def _absent() -> msgspec.Raw:
-    """As null, so that both are one case; a plain default would have to be shown in the OpenAPI document."""
-    return _ABSENT
 
 
 class SearchParams(Body, frozen=True):
@@ -50,9 +45,9 @@ class SearchBody(Body, frozen=True):
 
     search_params: SearchParams
     output_fields: list[str] | None = None
-    vectors: msgspec.Raw = msgspec.field(default_factory=_absent)
-    binary_vectors: msgspec.Raw = msgspec.field(default_factory=_absent)
-    sparse_vectors: msgspec.Raw = msgspec.field(default_factory=_absent)
+    vectors: msgspec.Raw = msgspec.field(default_factory=absent)
+    binary_vectors: msgspec.Raw = msgspec.field(default_factory=absent)
+    sparse_vectors: msgspec.Raw = msgspec.field(default_factory=absent)
     dsl: str | None = None
     round_decimal: int | None = None
     only_explain: bool | None = None
@@ -121,17 +116,27 @@ class CountAnswer(Answer, frozen=True):
 
 def _queries(body: SearchBody) -> tuple[str, DataType, msgspec.Raw]:
     """The key of the query vectors that are given, their type, and themselves."""
-    given = [(name, kind, raw) for name, kind in _QUERIES.items() if (raw := getattr(body, name)) != _ABSENT]
+    given = [(name, kind, raw) for name, kind in _QUERIES.items() if (raw := getattr(body, name)) != ABSENT]
     if len(given) != 1:
         raise BadRequest(f"the queries are one of {', '.join(_QUERIES)}: {len(given)} of them are given", field="vectors")
     return given[0]
 
 
+def check_decimals(decimals: int | None) -> None:
+    """Raise BadRequest for more decimals than a score has."""
+    if decimals is not None and decimals > _DECIMALS_MAX:
+        raise BadRequest(f"round_decimal is at most {_DECIMALS_MAX}", field="round_decimal")
+
+
+def shown_scores(scores: npt.NDArray[np.float32], decimals: int | None) -> Any:
+    """Scores with so many decimals; with all of them if that is None or negative."""
+    return scores if decimals is None or decimals < 0 else np.round(scores.astype(np.float64), decimals)
+
+
 async def search(call: Call[DatabaseQuery, SearchBody]) -> SearchAnswer:
     body, wanted, pool = call.body, call.body.search_params, call.engine.pool
     name, kind, raw = _queries(body)
-    if body.round_decimal is not None and body.round_decimal > _DECIMALS_MAX:
-        raise BadRequest(f"round_decimal is at most {_DECIMALS_MAX}", field="round_decimal")
+    check_decimals(body.round_decimal)
     found: TableSchema = await call.execute(GetSchema(call.path["table"], database=call.query.database_name))
     field = found.schema.field(wanted.anns_field)
     is_small = len(raw) <= _BYTES_ON_LOOP_MAX
@@ -160,9 +165,7 @@ def _search_answer(found: TableSchema, operation: Search, decimals: int | None, 
     names = operation.output_fields or [result.key]
     by_name = {column.field: column for column in result.columns}
     shown = [(name, shown_cells(found.schema.field(name), by_name[name])) for name in names if name in by_name]
-    scores: Any = result.scores
-    if decimals is not None and decimals >= 0:
-        scores = np.round(scores.astype(np.float64), decimals)
+    scores = shown_scores(result.scores, decimals)
     ends = np.cumsum(result.counts).tolist()
     hits = []
     for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):

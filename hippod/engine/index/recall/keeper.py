@@ -32,7 +32,7 @@ from hippod.engine.index.recall.curve import BUCKETS, Curve, bucket_of
 from hippod.engine.index.recall.stored import Measured, read_curves, write_curves
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.spec import IndexSpec, Tuning
-from hippod.engine.index.vectors import Vectors
+from hippod.engine.index.vectors import Queries, Vectors
 
 log = logging.getLogger("hippod.index")
 
@@ -107,9 +107,9 @@ class RecallKeeper:
             self._want(bucket)
         return None if curve is None else curve.choose(promise)
 
-    def saw(self, queries: Vectors) -> None:
+    def saw(self, queries: Queries) -> None:
         """Keep a fair sample of the queries that come, one a request (algorithm R, Vitter 1985)."""
-        if self._generation is None:
+        if self._generation is None or not isinstance(queries, np.ndarray):
             return
         self._queries_seen += 1
         if self._queries_seen <= _QUERIES_KEPT:
@@ -122,7 +122,7 @@ class RecallKeeper:
             self._queries = np.empty((_QUERIES_KEPT, queries.shape[1]), np.float32)
         self._queries[place] = queries[0]
 
-    def watching(self, queries: Vectors, k: int, promise: float, finish: Callable[[Hits], T]) -> Callable[[Hits], T]:
+    def watching(self, queries: Queries, k: int, promise: float, finish: Callable[[Hits], T]) -> Callable[[Hits], T]:
         """`finish`, which also looks, perhaps, whether the promise was kept."""
 
         def watch(hits: Hits) -> T:
@@ -131,14 +131,14 @@ class RecallKeeper:
 
         return watch
 
-    def answered_later(self, queries: Vectors, k: int, promise: float, answer: asyncio.Future[Hits]) -> None:
+    def answered_later(self, queries: Queries, k: int, promise: float, answer: asyncio.Future[Hits]) -> None:
         """A search with a promise has ended: perhaps look whether it was kept."""
         if not answer.cancelled() and answer.exception() is None:
             self._answered(queries, k, promise, answer.result())
 
-    def _answered(self, queries: Vectors, k: int, promise: float, hits: Hits) -> None:
+    def _answered(self, queries: Queries, k: int, promise: float, hits: Hits) -> None:
         loop = asyncio.get_running_loop()
-        if self._auditing is None and loop.time() >= self._next_audit:
+        if self._generation is not None and isinstance(queries, np.ndarray) and self._auditing is None and loop.time() >= self._next_audit:
             self._auditing = loop.create_task(self._look_again(queries[:1], k, promise, hits.part(0, 1)))
             self._auditing.add_done_callback(self._audit_ended)
 
@@ -197,7 +197,7 @@ class RecallKeeper:
         generation = self._generation
         assert generation is not None
         if not self._curves:
-            stored = await self._pool.run(read_curves, self._directory, generation.recipe, generation.trained_rows)
+            stored = await self._pool.run(read_curves, self._directory, generation.training)
             self._curves = {curve.k: curve for curve in stored}
             self._changed_at = dict.fromkeys(self._curves, self._changed)
             self._wanted = {bucket: None for bucket in self._wanted if bucket not in self._curves}
@@ -207,7 +207,7 @@ class RecallKeeper:
                 changed = self._changed
                 self._curves[bucket] = await self._calibrate(generation, bucket)
                 self._changed_at[bucket] = changed
-                measured = Measured(generation.recipe, generation.trained_rows, list(self._curves.values()))
+                measured = Measured(generation.training, list(self._curves.values()))
                 await self._pool.run(write_curves, self._directory, measured)
             self._wanted.pop(bucket, None)
 

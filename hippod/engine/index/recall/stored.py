@@ -1,6 +1,6 @@
 """The curves of an index on disk, beside its saved files: derived, so that what is missing or damaged is measured again.
 
-<directory>/recall.json   Stored: format, which build was measured, the curves, and the SHA-256 of their encoding
+<directory>/recall.json   Stored: format, which training was measured, the curves, and the SHA-256 of their encoding
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Final
 import msgspec
 
 from hippod.engine.index.recall.curve import Curve
-from hippod.engine.index.recipe import Recipe
 
 FORMAT: Final = 1
 _NAME: Final = "recall.json"
@@ -24,10 +23,9 @@ log = logging.getLogger("hippod.index")
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What was built and measured."""
+    """Which training was measured, and what was found."""
 
-    recipe: Recipe
-    trained_rows: int
+    training: str
     curves: list[Curve]
 
 
@@ -37,8 +35,8 @@ class _Stored(msgspec.Struct, frozen=True):
     measured: msgspec.Raw
 
 
-def read_curves(directory: Path, recipe: Recipe, trained_rows: int) -> list[Curve]:
-    """The curves measured for just this build, none if there are none that hold. Blocks."""
+def read_curves(directory: Path, training: str) -> list[Curve]:
+    """The curves measured for just this training, none if there are none that hold. Blocks."""
     path = directory / _NAME
     try:
         if path.stat().st_size > _BYTES_MAX:
@@ -49,8 +47,7 @@ def read_curves(directory: Path, recipe: Recipe, trained_rows: int) -> list[Curv
         measured = msgspec.json.decode(stored.measured, type=Measured)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return []
-    same = (measured.recipe, measured.trained_rows) == (recipe, trained_rows)
-    return measured.curves if same else []
+    return measured.curves if measured.training == training else []
 
 
 def write_curves(directory: Path, measured: Measured) -> None:

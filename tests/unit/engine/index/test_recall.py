@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.recall.audit import PROMISES_MAX, Audit
 from hippod.engine.index.recall.calibration import ladder, queries_for, recall_of
-from hippod.engine.index.recall.curve import Curve, Point, bucket_of, estimate, promised_recall
+from hippod.engine.index.recall.curve import Curve, Estimate, Point, bucket_of, estimate, promised_recall
 from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Vectors
 from hippod.engine.operations import Metric
@@ -159,7 +159,7 @@ def test_lower_bounds_hold_about_as_often_as_they_say() -> None:
 
 def test_the_cheapest_setting_that_holds_is_chosen_without_believing_a_clock_that_says_more_is_cheaper() -> None:
     def point(effort: int, reorder: int, low: float, cost: float) -> Point:
-        return Point(effort, reorder, estimate(np.full(300, 1.0)).__class__(low, low, low, 300), cost)
+        return Point(effort, reorder, Estimate(low, low, low, 300), cost)
 
     curve = Curve(10, (point(1, 60, 0.7, 9.0), point(2, 60, 0.91, 30.0), point(2, 180, 0.92, 35.0), point(4, 60, 0.96, 20.0)), 1, True, 0.0)
     assert curve.choose(0.9) == Tuning(2, 60)
@@ -192,3 +192,19 @@ def test_the_audit_is_bounded() -> None:
 
 def test_buckets_are_the_next_larger_number_of_hits() -> None:
     assert [bucket_of(k) for k in (1, 10, 11, 1_000, 1_001)] == [10, 10, 100, 1_000, None]
+
+
+async def test_an_index_trained_anew_is_measured_anew_also_over_as_many_rows(subject: Subject) -> None:
+    (before,) = subject.index.describe_recall().curves
+    await subject.index.rebuild(lambda _share, _stage: None)
+    (after,) = subject.index.describe_recall().curves
+    assert after.measured_at > before.measured_at
+    assert after.rows == before.rows
+
+
+async def test_a_plan_shows_the_setting_that_a_promise_gets(subject: Subject) -> None:
+    setting = subject.index._recall.tuning(10, 0.9)
+    assert setting is not None
+    assert subject.index.tuning_for(10, {"recall": 0.9}) == setting
+    with pytest.raises(Rejected, match="leave out nprobe"):
+        subject.index.tuning_for(10, {"recall": 0.9, "nprobe": 3})
