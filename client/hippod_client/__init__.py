@@ -1,6 +1,6 @@
 """A client for hippod servers: `Client` for asyncio, `hippod_client.sync.Client` for everything else."""
 
-from hippod_client.client import Client
+from hippod_client.aio.client import Client
 from hippod_client.definitions import AliasInfo, GrantInfo, PrivilegesInfo, TemplateInfo, TrashedTable, UserInfo
 from hippod_client.errors import HippodError
 from hippod_client.recall import AuditedPromise, MeasuredCurve, RecallInfo

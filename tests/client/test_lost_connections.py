@@ -15,10 +15,11 @@ import pytest
 
 from hippod.testing import ServerProcess
 from hippod_client import Client, DataType, Field, calls
-from hippod_client import client as asynchronous
-from hippod_client import sync as blocking
+from hippod_client.aio import client as asynchronous
 from hippod_client.errors import AuthenticationFailed, ClientTimeout, ConnectionLost, HippodError, ProtocolError, RetryLater
 from hippod_client.sync import Client as SyncClient
+from hippod_client.sync import client as blocking
+from hippod_client.sync import connection
 from hippod_client.wire.bodies import encode_body
 from hippod_client.wire.frames import Kind, encode_frame
 from tests.client.both import connected, new_client
@@ -72,7 +73,7 @@ async def test_a_write_that_was_sent_is_not_repeated_and_its_outcome_is_unknown(
 async def test_a_write_after_the_connection_was_lost_goes_over_a_new_one(
     through: Client, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocking, "_PAUSE_S", 0.0)
+    monkeypatch.setattr(connection, "_PAUSE_S", 0.0)
     for number in range(3):
         proxy.cut()
         await _lost_is_noticed(through)

@@ -1,28 +1,43 @@
-"""The calls of `administration`, blocking."""
+"""Databases, tables, and what tables are made of."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from hippod_client import requests
 from hippod_client.calls import DEFAULT, Timeout
-from hippod_client.definitions import AliasInfo, PrivilegesInfo, SettingValue, TemplateInfo, TrashedTable, UserInfo
-from hippod_client.requests.base import Request
+from hippod_client.definitions import AliasInfo, SettingValue, TemplateInfo, TrashedTable
+from hippod_client.results import TableInfo
 from hippod_client.schema import Field
+from hippod_client.sync.calls import Calls
 
-T = TypeVar("T")
 
+class TableMethods(Calls):
+    """Part of `Client`."""
 
-class Administration(ABC):
-    """Part of `sync.Client`. Each method does what the one of the same name of `administration.Administration` does."""
+    def create_database(self, database: str, *, timeout: Timeout = DEFAULT) -> None:
+        self._call(requests.create_database(database), timeout)
 
-    database: str
+    def drop_database(self, database: str, *, timeout: Timeout = DEFAULT) -> None:
+        self._call(requests.drop_database(database), timeout)
 
-    @abstractmethod
-    def _call(self, request: Request[T], timeout: Timeout) -> T:
-        """Send a request and read its reply."""
+    def list_databases(self, *, timeout: Timeout = DEFAULT) -> list[str]:
+        return self._call(requests.list_databases(), timeout)
+
+    def create_table(
+        self, table: str, fields: Iterable[Field], *, auto_id: bool = False, tablets: int = 1, timeout: Timeout = DEFAULT
+    ) -> None:
+        self._call(requests.create_table(self.database, table, fields, auto_id, tablets), timeout)
+
+    def drop_table(self, table: str, *, timeout: Timeout = DEFAULT) -> None:
+        self._call(requests.drop_table(self.database, table), timeout)
+
+    def describe_table(self, table: str, *, timeout: Timeout = DEFAULT) -> TableInfo:
+        return self._call(requests.describe_table(self.database, table), timeout)
+
+    def list_tables(self, *, timeout: Timeout = DEFAULT) -> list[str]:
+        return self._call(requests.list_tables(self.database), timeout)
 
     def rename_table(self, table: str, new_name: str, *, timeout: Timeout = DEFAULT) -> None:
         self._call(requests.rename_table(self.database, table, new_name), timeout)
@@ -86,48 +101,3 @@ class Administration(ABC):
 
     def list_templates(self, pattern: str = "*", *, timeout: Timeout = DEFAULT) -> list[TemplateInfo]:
         return self._call(requests.list_templates(pattern), timeout)
-
-    def create_user(
-        self,
-        user: str,
-        password: str,
-        *,
-        is_superuser: bool = False,
-        can_create_database: bool = False,
-        can_create_role: bool = False,
-        timeout: Timeout = DEFAULT,
-    ) -> None:
-        self._call(requests.create_user(user, password, is_superuser, can_create_database, can_create_role), timeout)
-
-    def alter_user(
-        self,
-        user: str,
-        *,
-        password: str | None = None,
-        is_superuser: bool | None = None,
-        can_create_database: bool | None = None,
-        can_create_role: bool | None = None,
-        timeout: Timeout = DEFAULT,
-    ) -> None:
-        self._call(requests.alter_user(user, password, is_superuser, can_create_database, can_create_role), timeout)
-
-    def drop_user(self, user: str, *, timeout: Timeout = DEFAULT) -> None:
-        self._call(requests.drop_user(user), timeout)
-
-    def describe_user(self, user: str, *, timeout: Timeout = DEFAULT) -> UserInfo:
-        return self._call(requests.describe_user(user), timeout)
-
-    def list_users(self, pattern: str = "*", *, timeout: Timeout = DEFAULT) -> list[UserInfo]:
-        return self._call(requests.list_users(pattern), timeout)
-
-    def grant(self, user: str, privileges: Sequence[str], table: str | None = None, *, timeout: Timeout = DEFAULT) -> None:
-        self._call(requests.grant(self.database, user, privileges, table), timeout)
-
-    def revoke(self, user: str, privileges: Sequence[str], table: str | None = None, *, timeout: Timeout = DEFAULT) -> None:
-        self._call(requests.revoke(self.database, user, privileges, table), timeout)
-
-    def user_privileges(self, user: str, *, timeout: Timeout = DEFAULT) -> list[PrivilegesInfo]:
-        return self._call(requests.user_privileges(user), timeout)
-
-    def table_privileges(self, table: str, *, timeout: Timeout = DEFAULT) -> PrivilegesInfo:
-        return self._call(requests.table_privileges(self.database, table), timeout)

@@ -1,28 +1,53 @@
-"""The calls of the asyncio client about what exists beside rows and indexes, and about who may use it."""
+"""Databases, tables, and what tables are made of."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from hippod_client import requests
+from hippod_client.aio.calls import Calls
 from hippod_client.calls import DEFAULT, Timeout
-from hippod_client.definitions import AliasInfo, PrivilegesInfo, SettingValue, TemplateInfo, TrashedTable, UserInfo
-from hippod_client.requests.base import Request
+from hippod_client.definitions import AliasInfo, SettingValue, TemplateInfo, TrashedTable
+from hippod_client.results import TableInfo
 from hippod_client.schema import Field
 
-T = TypeVar("T")
 
-
-class Administration(ABC):
+class TableMethods(Calls):
     """Part of `Client`."""
 
-    database: str
+    async def create_database(self, database: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Raises InvalidName, AlreadyExists or LimitExceeded."""
+        await self._call(requests.create_database(database), timeout)
 
-    @abstractmethod
-    async def _call(self, request: Request[T], timeout: Timeout) -> T:
-        """Send a request and read its reply."""
+    async def drop_database(self, database: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Raises DatabaseNotFound, or Rejected while it has tables."""
+        await self._call(requests.drop_database(database), timeout)
+
+    async def list_databases(self, *, timeout: Timeout = DEFAULT) -> list[str]:
+        """The names of all databases, sorted."""
+        return await self._call(requests.list_databases(), timeout)
+
+    async def create_table(
+        self, table: str, fields: Iterable[Field], *, auto_id: bool = False, tablets: int = 1, timeout: Timeout = DEFAULT
+    ) -> None:
+        """Make a table. One field is the primary key (int or string); with `auto_id` the server makes it for rows inserted without.
+
+        `tablets` (1 to 64) divides the rows by a hash of their key. Raises InvalidName, AlreadyExists, LimitExceeded or Rejected.
+        """
+        await self._call(requests.create_table(self.database, table, fields, auto_id, tablets), timeout)
+
+    async def drop_table(self, table: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Put a table into the trash, which keeps its rows for some days and then forgets them. Raises TableNotFound."""
+        await self._call(requests.drop_table(self.database, table), timeout)
+
+    async def describe_table(self, table: str, *, timeout: Timeout = DEFAULT) -> TableInfo:
+        """Fields, indexes and number of rows. Raises TableNotFound."""
+        return await self._call(requests.describe_table(self.database, table), timeout)
+
+    async def list_tables(self, *, timeout: Timeout = DEFAULT) -> list[str]:
+        """The names of all tables of the database, sorted."""
+        return await self._call(requests.list_tables(self.database), timeout)
 
     async def rename_table(self, table: str, new_name: str, *, timeout: Timeout = DEFAULT) -> None:
         """Give a table a new name; its id stays, aliases follow. Raises TableNotFound, AlreadyExists or InvalidName."""
@@ -109,57 +134,3 @@ class Administration(ABC):
     async def list_templates(self, pattern: str = "*", *, timeout: Timeout = DEFAULT) -> list[TemplateInfo]:
         """The templates whose names match, in the order in which they are applied."""
         return await self._call(requests.list_templates(pattern), timeout)
-
-    async def create_user(
-        self,
-        user: str,
-        password: str,
-        *,
-        is_superuser: bool = False,
-        can_create_database: bool = False,
-        can_create_role: bool = False,
-        timeout: Timeout = DEFAULT,
-    ) -> None:
-        """Make a user. Raises AlreadyExists, InvalidName or LimitExceeded."""
-        await self._call(requests.create_user(user, password, is_superuser, can_create_database, can_create_role), timeout)
-
-    async def alter_user(
-        self,
-        user: str,
-        *,
-        password: str | None = None,
-        is_superuser: bool | None = None,
-        can_create_database: bool | None = None,
-        can_create_role: bool | None = None,
-        timeout: Timeout = DEFAULT,
-    ) -> None:
-        """Change what is given. Raises UserNotFound, or Rejected for the last superuser."""
-        await self._call(requests.alter_user(user, password, is_superuser, can_create_database, can_create_role), timeout)
-
-    async def drop_user(self, user: str, *, timeout: Timeout = DEFAULT) -> None:
-        """Remove a user; its tables stay, and are yours. Raises UserNotFound, or Rejected for yourself."""
-        await self._call(requests.drop_user(user), timeout)
-
-    async def describe_user(self, user: str, *, timeout: Timeout = DEFAULT) -> UserInfo:
-        """What a user may do as a whole. Raises UserNotFound."""
-        return await self._call(requests.describe_user(user), timeout)
-
-    async def list_users(self, pattern: str = "*", *, timeout: Timeout = DEFAULT) -> list[UserInfo]:
-        """The users whose names match, sorted."""
-        return await self._call(requests.list_users(pattern), timeout)
-
-    async def grant(self, user: str, privileges: Sequence[str], table: str | None = None, *, timeout: Timeout = DEFAULT) -> None:
-        """Give a user privileges (create, access, all) on a table, or on the whole database. Raises UserNotFound or TableNotFound."""
-        await self._call(requests.grant(self.database, user, privileges, table), timeout)
-
-    async def revoke(self, user: str, privileges: Sequence[str], table: str | None = None, *, timeout: Timeout = DEFAULT) -> None:
-        """Take privileges away from a user; those that it has not are no error. Raises UserNotFound or TableNotFound."""
-        await self._call(requests.revoke(self.database, user, privileges, table), timeout)
-
-    async def user_privileges(self, user: str, *, timeout: Timeout = DEFAULT) -> list[PrivilegesInfo]:
-        """What was granted to a user, and what it owns. Raises UserNotFound."""
-        return await self._call(requests.user_privileges(user), timeout)
-
-    async def table_privileges(self, table: str, *, timeout: Timeout = DEFAULT) -> PrivilegesInfo:
-        """Who owns a table, and to whom it was granted. Raises TableNotFound."""
-        return await self._call(requests.table_privileges(self.database, table), timeout)

@@ -1,41 +1,87 @@
-"""Every method about what exists beside rows and indexes, through both clients, with its success and its failures."""
+"""Every method of `TableMethods` through both clients, with its success and its failures."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable
-
 import pytest
 
-from hippod_client import (
-    AliasInfo,
-    Client,
-    DataType,
-    Field,
-    GrantInfo,
-    PrivilegesInfo,
-    TemplateInfo,
-    TrashedTable,
-    UserInfo,
-)
+from hippod_client import AliasInfo, Client, DataType, Field, TableInfo, TemplateInfo, TrashedTable
 from hippod_client import errors as e
-from hippod_client.administration import Administration
-from tests.client.both import connected
-from tests.client.test_methods import FIELDS, fails, filled
+from hippod_client.aio.tables import TableMethods
+from tests.client.checks import FIELDS, Checks, fails, filled
 
-Check = Callable[[Client], Awaitable[None]]
-CHECKS: dict[str, Check] = {}
+CHECKS = Checks(TableMethods)
 
 
-def covers(*methods: str) -> Callable[[Check], Check]:
-    def register(check: Check) -> Check:
-        CHECKS.update(dict.fromkeys(methods, check))
-        return check
+@CHECKS.covers("create_database")
+async def _create_database(client: Client) -> None:
+    await client.create_database("created_here")
+    await fails(e.AlreadyExists, client.create_database("created_here"), "created_here")
+    await fails(e.InvalidName, client.create_database("no/slash"), "no/slash")
+    await client.drop_database("created_here")
 
-    return register
+
+@CHECKS.covers("drop_database")
+async def _drop_database(client: Client) -> None:
+    await client.create_table("t", FIELDS)
+    await fails(e.Rejected, client.drop_database(client.database), "table")
+    await fails(e.DatabaseNotFound, client.drop_database("nowhere"), "nowhere")
+    await client.drop_table("t")
+    await client.drop_database(client.database)
+    assert client.database not in await client.list_databases()
 
 
-@covers("rename_table")
+@CHECKS.covers("list_databases")
+async def _list_databases(client: Client) -> None:
+    found = await client.list_databases()
+    assert found == sorted(found)
+    assert {"default", client.database} <= set(found)
+
+
+@CHECKS.covers("create_table")
+async def _create_table(client: Client) -> None:
+    await client.create_table("t", FIELDS, tablets=3)
+    assert (await client.describe_table("t")).tablets == 3
+    await fails(e.AlreadyExists, client.create_table("t", FIELDS), "'t'")
+    await fails(e.InvalidName, client.create_table("..", FIELDS))
+    await fails(e.LimitExceeded, client.create_table("u", FIELDS, tablets=65), "64")
+    await fails(e.Rejected, client.create_table("u", [Field("v", "float_vector", dimension=0, primary_key=True)]))
+    await fails(e.Rejected, client.create_table("u", FIELDS[1:]), "primary key")
+    await fails(e.BadRequest, client.create_table("u", [Field("k", "int65", primary_key=True)]), "int65")
+    assert await client.list_tables() == ["t"]
+
+
+@CHECKS.covers("drop_table")
+async def _drop_table(client: Client) -> None:
+    await client.create_table("t", FIELDS)
+    await client.drop_table("t")
+    assert await client.list_tables() == []
+    await fails(e.TableNotFound, client.drop_table("t"), "table t not exist")
+
+
+@CHECKS.covers("describe_table")
+async def _describe_table(client: Client) -> None:
+    await filled(client, indexed=True)
+    info = await client.describe_table("t")
+    assert isinstance(info, TableInfo)
+    assert (info.table, info.database, info.rows, info.tablets, info.auto_id) == ("t", client.database, 10, 1, False)
+    assert (info.primary_key.name, info.field("v").dimension, info.field("word").nullable) == ("id", 4, True)
+    (index,) = info.indexes
+    assert (index.index, index.field, index.type, index.metric, index.state) == ("ix", "v", "FLAT", "l2", "active")
+    with pytest.raises(e.FieldNotFound):
+        info.field("none")
+    await fails(e.TableNotFound, client.describe_table("u"))
+
+
+@CHECKS.covers("list_tables")
+async def _list_tables(client: Client) -> None:
+    for name in ("b", "a"):
+        await client.create_table(name, FIELDS)
+    assert await client.list_tables() == ["a", "b"]
+    client.database = "nowhere"
+    await fails(e.DatabaseNotFound, client.list_tables())
+
+
+@CHECKS.covers("rename_table")
 async def _rename_table(client: Client) -> None:
     await filled(client)
     before = await client.describe_table("t")
@@ -46,7 +92,7 @@ async def _rename_table(client: Client) -> None:
     await fails(e.TableNotFound, client.rename_table("nope", "x"))
 
 
-@covers("restore_table", "purge_table", "list_trash")
+@CHECKS.covers("restore_table", "purge_table", "list_trash")
 async def _trash(client: Client) -> None:
     await filled(client)
     await client.drop_table("t")
@@ -65,7 +111,7 @@ async def _trash(client: Client) -> None:
     await fails(e.TableNotFound, client.purge_table("u"), "trash")
 
 
-@covers("close_tables", "open_tables")
+@CHECKS.covers("close_tables", "open_tables")
 async def _close_tables(client: Client) -> None:
     await filled(client)
     await client.close_tables("t,x*")
@@ -76,7 +122,7 @@ async def _close_tables(client: Client) -> None:
     await fails(e.InvalidName, client.open_tables("a b"))
 
 
-@covers("add_alias", "remove_alias", "drop_alias", "list_aliases")
+@CHECKS.covers("add_alias", "remove_alias", "drop_alias", "list_aliases")
 async def _aliases(client: Client) -> None:
     await filled(client)
     await client.create_table("u", FIELDS)
@@ -94,7 +140,7 @@ async def _aliases(client: Client) -> None:
     await fails(e.AliasNotFound, client.drop_alias("a"))
 
 
-@covers("add_fields", "drop_fields", "rename_fields")
+@CHECKS.covers("add_fields", "drop_fields", "rename_fields")
 async def _fields(client: Client) -> None:
     await filled(client)
     await client.add_fields("t", [Field("n", DataType.INT8, default=3), Field("s", "string", nullable=True)])
@@ -108,7 +154,7 @@ async def _fields(client: Client) -> None:
     await fails(e.FieldNotFound, client.rename_fields("t", {"nope": "x"}))
 
 
-@covers("change_settings", "get_settings")
+@CHECKS.covers("change_settings", "get_settings")
 async def _settings(client: Client) -> None:
     await client.create_table("t", FIELDS, tablets=2)
     await client.change_settings("t", {"tag": "hot", "number_of_replicas": 2})
@@ -121,7 +167,7 @@ async def _settings(client: Client) -> None:
     await fails(e.TableNotFound, client.get_settings("nope"))
 
 
-@covers("put_template", "drop_template", "list_templates")
+@CHECKS.covers("put_template", "drop_template", "list_templates")
 async def _templates(client: Client) -> None:
     name = f"{client.database}-t"
     index = {"index": "i", "field": "v", "type": "FLAT", "metric": "ip", "params": {}}
@@ -136,70 +182,10 @@ async def _templates(client: Client) -> None:
     await fails(e.LimitExceeded, client.put_template(name, []))
 
 
-@covers("create_user", "alter_user", "drop_user", "describe_user", "list_users")
-async def _users(client: Client) -> None:
-    name = f"{client.database}-ann"
-    await client.create_user(name, "one", can_create_database=True)
-    ann = UserInfo(name, is_superuser=False, can_create_role=False, can_create_database=True)
-    assert await client.describe_user(name) == ann
-    assert await client.list_users(f"{client.database}*") == [ann]
-    await client.alter_user(name, can_create_role=True, can_create_database=False)
-    assert await client.describe_user(name) == UserInfo(name, is_superuser=False, can_create_role=True, can_create_database=False)
-    await fails(e.AlreadyExists, client.create_user(name, "one"))
-    await fails(e.LimitExceeded, client.alter_user(name, password=""), "256")
-    await fails(e.Rejected, client.drop_user("shiva"), "himself")
-    await client.drop_user(name)
-    await fails(e.UserNotFound, client.describe_user(name), name)
-    await fails(e.UserNotFound, client.drop_user(name), name)
-
-
-@covers("grant", "revoke", "user_privileges", "table_privileges")
-async def _privileges(client: Client) -> None:
-    await filled(client)
-    name = f"{client.database}-ann"
-    await client.create_user(name, "one")
-    try:
-        await client.grant(name, ["access"], "t")
-        await client.grant(name, ["create"])
-        table = await client.describe_table("t")
-        on_table = PrivilegesInfo(client.database, "t", table.id, "shiva", (GrantInfo(name, "shiva", ["access"]),))
-        on_database = PrivilegesInfo(client.database, None, None, None, (GrantInfo(name, "shiva", ["create"]),))
-        assert await client.user_privileges(name) == [on_database, on_table]
-        assert await client.table_privileges("t") == on_table
-        await client.revoke(name, ["all"], "t")
-        await client.revoke(name, ["create"])
-        assert await client.user_privileges(name) == []
-        await fails(e.UserNotFound, client.grant("nobody", ["all"]))
-        await fails(e.TableNotFound, client.revoke(name, ["all"], "nope"))
-        await fails(e.BadRequest, client.grant(name, ["fly"]), "fly")
-    finally:
-        await client.drop_user(name)
-
-
-async def test_another_user_sees_what_it_may_and_is_told_what_not(both: Client) -> None:
-    await filled(both)
-    name = f"{both.database}-ann"
-    await both.create_user(name, "one")
-    try:
-        host, port = both._address
-        async with connected("async", host, port, user=name, password="one", database=both.database) as ann:
-            assert await ann.list_tables() == ["t"]
-            await fails(e.PermissionDenied, ann.count("t"), "ACCESS on the table")
-            await both.grant(name, ["access"], "t")
-            assert await ann.count("t") == 10
-            await fails(e.PermissionDenied, ann.drop_table("t"), "ALL on the table")
-            await ann.alter_user(name, password="two")
-        with pytest.raises(e.AuthenticationFailed):
-            async with connected("async", host, port, user=name, password="one"):
-                pass
-    finally:
-        await both.drop_user(name)
+@pytest.mark.parametrize("method", CHECKS.each())
+async def test_method(both: Client, method: str) -> None:
+    await CHECKS[method](both)
 
 
 def test_every_method_has_a_check() -> None:
-    assert set(CHECKS) == {name for name, _ in inspect.getmembers(Administration, inspect.isfunction) if not name.startswith("_")}
-
-
-@pytest.mark.parametrize("method", sorted({check: method for method, check in CHECKS.items()}.values()))
-async def test_methods(both: Client, method: str) -> None:
-    await CHECKS[method](both)
+    assert not CHECKS.missing()

@@ -1,0 +1,1 @@
+"""The asyncio client: its connection, its life, and its methods by noun."""

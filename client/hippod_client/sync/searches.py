@@ -1,0 +1,52 @@
+"""Reading by condition and by likeness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hippod_client import requests
+from hippod_client.calls import DEFAULT, Timeout
+from hippod_client.results import Rows, SearchResult
+from hippod_client.sync.calls import Calls
+
+
+class SearchMethods(Calls):
+    """Part of `Client`."""
+
+    def query(
+        self,
+        table: str,
+        filter: str = "",
+        output_fields: Sequence[str] | None = None,
+        *,
+        limit: int = 1_000,
+        offset: int = 0,
+        timeout: Timeout = DEFAULT,
+    ) -> Rows:
+        return self._call(requests.query(self.database, table, filter, output_fields, limit, offset), timeout)
+
+    def count(self, table: str, filter: str = "", *, timeout: Timeout = DEFAULT) -> int:
+        return self._call(requests.count(self.database, table, filter), timeout)
+
+    def search(
+        self,
+        table: str,
+        vectors: object,
+        k: int = 10,
+        *,
+        field: str | None = None,
+        filter: str = "",
+        output_fields: Sequence[str] | None = None,
+        index: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        offset: int = 0,
+        radius: float | None = None,
+        group_by: str | None = None,
+        group_size: int = 1,
+        timeout: Timeout = DEFAULT,
+    ) -> SearchResult:
+        request = requests.search(
+            self.database, table, vectors, k, field, filter, output_fields, index, params, offset, radius, group_by, group_size
+        )
+        return self._call(request, timeout)

@@ -1,0 +1,76 @@
+"""Every method of `SearchMethods` through both clients, with its success and its failures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hippod_client import Client, Hits, SearchResult
+from hippod_client import errors as e
+from hippod_client.aio.searches import SearchMethods
+from tests.client.checks import Checks, fails, filled
+
+CHECKS = Checks(SearchMethods)
+
+
+@CHECKS.covers("query")
+async def _query(client: Client) -> None:
+    await filled(client)
+    found = await client.query("t", "word == 'w0' and id > 0", ["id"], limit=2, offset=1)
+    assert found.to_dicts() == [{"id": 6}, {"id": 9}]
+    assert list((await client.query("t")).columns) == ["id", "word"]
+    assert (await client.query("t", "id < 0")).to_dicts() == []
+    error = await fails(e.FilterError, client.query("t", "id == 'x'"))
+    assert isinstance(error.details["column"], int)
+    await fails(e.LimitExceeded, client.query("t", limit=100_001), "100000")
+    await fails(e.LimitExceeded, client.query("t", offset=-1))
+    await fails(e.FieldNotFound, client.query("t", "", ["none"]))
+    await fails(e.LimitExceeded, client.query("t", "x" * (1 << 20)))
+
+
+@CHECKS.covers("count")
+async def _count(client: Client) -> None:
+    await filled(client)
+    assert await client.count("t") == 10
+    assert await client.count("t", "id >= 4") == 6
+    await fails(e.FilterError, client.count("t", "none == 1"), "none")
+    await fails(e.TableNotFound, client.count("u"))
+
+
+@CHECKS.covers("search")
+async def _search(client: Client) -> None:
+    await filled(client)
+    await fails(e.IndexNotFound, client.search("t", [1, 1, 1, 1]))
+    await client.create_index("t", "ix", "v", type="FLAT")
+    await fails(e.WrongState, client.search("t", [1, 1, 1, 1]))
+    await client.activate_index("t", "ix")
+    found = await client.search("t", np.array([[1, 1, 1, 1.1], [8, 8, 8, 8]]), 3, output_fields=["word"])
+    assert isinstance(found, SearchResult)
+    assert isinstance(found[0], Hits)
+    assert (len(found), found.counts.tolist(), found[0].ids.tolist()[:1]) == (2, [3, 3], [1])
+    assert found[1].scores.tolist() == [0.0, 4.0, 4.0]
+    assert (found[1][0].id, found[1][0].score, found[1][0].fields["word"]) == (8, 0.0, "w2")
+    assert [hit.id for hit in (await client.search("t", [0, 0, 0, 0], 20, filter="word == 'w1'"))[0]] == [1, 4, 7]
+    assert (await client.search("t", [0, 0, 0, 0], 1, index="ix", field="v")).ids.tolist() == [0]
+    assert (await client.search("t", [0, 0, 0, 0], 3, offset=2)).ids.tolist() == [2, 3, 4]
+    assert (await client.search("t", [0, 0, 0, 0], 3, radius=4.0)).ids.tolist() == [0, 1]
+    groups = await client.search("t", [0, 0, 0, 0], 2, group_by="word", group_size=2)
+    assert [(hit.id, hit.fields["word"]) for hit in groups[0]] == [(0, "w0"), (3, "w0"), (1, "w1"), (4, "w1")]
+    for k in (0, -1, 10_001):
+        await fails(e.LimitExceeded, client.search("t", [0, 0, 0, 0], k), "10000")
+    await fails(e.InvalidVector, client.search("t", [0, 0, 0]), "4")
+    await fails(e.InvalidVector, client.search("t", [0, 0, 0, np.inf]))
+    await fails(e.TypeMismatch, client.search("t", "abcd"))
+    await fails(e.TypeMismatch, client.search("t", np.zeros((1, 2, 2))))
+    await fails(e.FilterError, client.search("t", [0, 0, 0, 0], filter="(id"))
+    await fails(e.FieldNotFound, client.search("t", [0, 0, 0, 0], output_fields=["none"]))
+    await fails(e.IndexNotFound, client.search("t", [0, 0, 0, 0], index="none"))
+
+
+@pytest.mark.parametrize("method", CHECKS.each())
+async def test_method(both: Client, method: str) -> None:
+    await CHECKS[method](both)
+
+
+def test_every_method_has_a_check() -> None:
+    assert not CHECKS.missing()
