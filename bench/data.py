@@ -23,6 +23,7 @@ Vectors = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 K: Final = 10
+SHARES: Final = (0.0001, 0.001, 0.01, 0.07, 0.3, 0.9)
 CACHE: Final = Path(__file__).parent / ".cache"
 VECTOR_FIELD: Final = "embedding"
 _PACKAGES: Final = "debian-packages"
@@ -43,6 +44,14 @@ class DataSet(NamedTuple):
     queries: Vectors
     truth: Ids
     scalars: Mapping[str, Any]
+
+
+class Restriction(NamedTuple):
+    """A filter that a `share` of the rows match, from 0.0 to 1.0; `rows` int64, ascending, are the places in `base` of those that do."""
+
+    share: float
+    filter: str
+    rows: Ids
 
 
 class Source(Protocol):
@@ -67,6 +76,10 @@ class Source(Protocol):
 
     def columns(self, data: DataSet, start: int, stop: int) -> dict[str, Any]:
         """Rows start..stop-1 as the client takes them."""
+        ...
+
+    def restrictions(self, data: DataSet) -> list[Restriction]:
+        """Filters of every share in SHARES, rising."""
         ...
 
 
@@ -114,6 +127,17 @@ class Packages:
     def columns(self, data: DataSet, start: int, stop: int) -> dict[str, Any]:
         rows = {name: cells[start:stop] for name, cells in data.scalars.items()}
         return {"id": data.ids[start:stop], **rows, VECTOR_FIELD: data.base[start:stop]}
+
+    def restrictions(self, data: DataSet) -> list[Restriction]:
+        """The largest packages, which lie closer together than others, but for one share a section."""
+        size = np.array(data.scalars["installed_kb"], np.int64)
+        found = []
+        for share in SHARES:
+            least = int(np.sort(size)[-max(1, round(share * len(size)))])
+            found.append(Restriction(share, f"installed_kb >= {least}", np.flatnonzero(size >= least)))
+        in_section = np.flatnonzero(np.array(data.scalars["section"]) == "python")
+        found[SHARES.index(0.07)] = Restriction(len(in_section) / len(size), 'section == "python"', in_section)
+        return found
 
 
 @dataclass(frozen=True)
@@ -165,6 +189,11 @@ class Generated:
             VECTOR_FIELD: data.base[start:stop],
         }
 
+    def restrictions(self, data: DataSet) -> list[Restriction]:
+        """The first rows, which are spread like all."""
+        counts = [max(1, round(share * len(data.base))) for share in SHARES]
+        return [Restriction(share, f"price < {count * 0.25}", np.arange(count)) for share, count in zip(SHARES, counts, strict=True)]
+
 
 def _demo_packages() -> DataSet:
     base, queries = demo.packages(), demo.queries()
@@ -208,7 +237,7 @@ def _generate(rows: int, directory: Path) -> None:
     queries = _around(centres[owner[rows:]], spectrum, rng)
     base.flush()
     np.save(building / "queries.npy", queries)
-    np.save(building / "truth.npy", _nearest(base, queries))
+    np.save(building / "truth.npy", nearest(base, queries))
     shutil.rmtree(directory, ignore_errors=True)
     building.rename(directory)
 
@@ -219,15 +248,15 @@ def _around(centres: Vectors, spectrum: Vectors, rng: np.random.Generator) -> Ve
     return centres + np.float32(0.8) * noise
 
 
-def _nearest(base: Vectors, queries: Vectors) -> Ids:
-    """The K nearest rows by squared distance: ranked in float32, the best 4 K ordered again in float64."""
+def nearest(base: Vectors, queries: Vectors) -> Ids:
+    """The K nearest rows (all, if there are fewer) by squared distance: ranked in float32, the best 4 K ordered again in float64."""
     wide = 4 * K
     ranks: npt.NDArray[np.float32] = np.empty((len(queries), 0), np.float32)
     rows: Ids = np.empty((len(queries), 0), np.int64)
     for start in range(0, len(base), _CHUNK_ROWS):
         chunk = np.asarray(base[start : start + _CHUNK_ROWS])
         near = np.einsum("ij,ij->i", chunk, chunk) - 2 * (queries @ chunk.T)
-        chosen = np.argpartition(near, min(wide, len(chunk) - 1), axis=1)[:, :wide]
+        chosen = np.argpartition(near, min(wide, len(chunk)) - 1, axis=1)[:, :wide]
         ranks = np.concatenate((ranks, np.take_along_axis(near, chosen, 1)), axis=1)
         rows = np.concatenate((rows, chosen + start), axis=1)
         best = np.argsort(ranks, axis=1)[:, :wide]

@@ -181,8 +181,8 @@ def _generate(work: Work, pipe: Connection) -> None:
 
 @dataclass(frozen=True)
 class Searches:
-    """Connections that each search `queries` vectors a request, one request at a time, for `seconds`; `index` and `params` other than the
-    first index and what the source says."""
+    """Connections that each search `queries` vectors a request, one request at a time, for `seconds`, among the rows that match `filter`;
+    `index` and `params` other than the first index and what the source says."""
 
     address: Address
     source: Source
@@ -191,6 +191,7 @@ class Searches:
     seconds: float
     index: str | None = None
     params: Mapping[str, Any] | None = None
+    filter: str = ""
 
     def run(self, go: Callable[[], None]) -> Sample:
         return uvloop.run(self._run(go))
@@ -217,11 +218,11 @@ class Searches:
             asked = clock()
             while asked < until:
                 at = next(places)
-                result = await client.search(TABLE, queries[at : at + step], K, index=self.index, params=params)
+                result = await client.search(TABLE, queries[at : at + step], K, filter=self.filter, index=self.index, params=params)
                 answered = clock()
                 ids = result.ids
                 if found[at, 0] < 0:
-                    found[at : at + step] = ids.reshape(step, K)
+                    found[at : at + step][np.arange(K) < result.counts[:, None]] = ids
                 if answered < until:
                     latencies.append(answered - asked)
                 asked = answered

@@ -18,7 +18,8 @@ class Row(msgspec.Struct, frozen=True):
     """One line of the table.
 
     `value` and `limit` are in `unit`; `reached`, compared with `target`, is in `relation`: "of direct", "ms above direct" and so on.
-    Where `less_is_better`, the target is the most allowed, else the least. `details` are further figures, by name and unit.
+    Where `less_is_better`, the target is the most allowed, else the least. `recall` must reach `recall_min`. `details` are further
+    figures, by name and unit.
     """
 
     figure: str
@@ -33,9 +34,12 @@ class Row(msgspec.Struct, frozen=True):
     less_is_better: bool = False
     recall: float | None = None
     details: dict[str, float | str] = {}
+    recall_min: float = 0.0
 
     @property
     def holds(self) -> bool:
+        if self.recall is not None and self.recall < self.recall_min:
+            return False
         return self.reached <= self.target if self.less_is_better else self.reached >= self.target
 
 

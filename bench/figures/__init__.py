@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bench.figures import curves, inserts, latency, loop, memory, ping, rest, restart, searches, server_cpu, upserts
+from bench.figures import curves, filtered, inserts, latency, loop, memory, ping, rest, restart, searches, server_cpu, upserts
 from bench.figures.base import Bench, Figure
 
 FIGURES: Final[tuple[Figure, ...]] = (
@@ -14,6 +14,7 @@ FIGURES: Final[tuple[Figure, ...]] = (
     Figure("rest", "REST searches/s at 64 connections, and durable inserts over REST", "packages", rest.measure),
     Figure("server-cpu", "server's processor time per search at 16 blocking clients", "packages", server_cpu.measure),
     Figure("curves", "recall and speed, memory and building of every index type", "packages", curves.measure),
+    Figure("filtered", "searches/s with a filter and a recall promised, by the share of rows that match", "packages", filtered.measure),
     Figure("upserts", "durable single-row upserts", "generated", upserts.measure),
     Figure("inserts", "durable inserts", "generated", inserts.measure),
     Figure("searches", "searches/s over the network, 64 connections with one query and 4 with 100", "generated", searches.measure),
@@ -21,6 +22,7 @@ FIGURES: Final[tuple[Figure, ...]] = (
     Figure("memory", "private memory of server and hosts", "generated", memory.measure),
     Figure("restart", "restart to the first search by the loaded index", "generated", restart.measure),
     Figure("curves", "recall and speed, memory and building of every index type", "generated", curves.measure),
+    Figure("filtered", "searches/s with a filter and a recall promised, by the share of rows that match", "generated", filtered.measure),
     Figure("loop", "longest stall of the event loop", "generated", loop.measure),
 )
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import data
-from bench.data import Generated, K, Packages, recall
+from bench.data import SHARES, Generated, K, Packages, nearest, recall
 
 
 @pytest.fixture
@@ -44,3 +44,24 @@ def test_recall_counts_the_true_nearest_in_any_order() -> None:
     assert recall(found, truth) == 1.0
     found[0, :5] = -1
     assert recall(found, truth) == 0.75
+
+
+def test_restrictions_name_the_rows_that_match(generated: data.DataSet) -> None:
+    demo = Packages(None)
+    for source, opened in ((Generated(3_000), generated), (demo, demo.open())):
+        found = source.restrictions(opened)
+        assert len(found) == len(SHARES)
+        assert [r.share for r in found] == sorted(r.share for r in found)
+        columns = source.columns(opened, 0, len(opened.base))
+        for restriction in found:
+            field, operator, bound = restriction.filter.split()
+            cells = np.array(columns[field])
+            matching = {"<": np.less, ">=": np.greater_equal, "==": np.equal}[operator](cells, type(cells.tolist()[0])(bound.strip('"')))
+            assert np.flatnonzero(matching).tolist() == restriction.rows.tolist()
+            if field != "section":
+                assert 0.5 * restriction.share <= len(restriction.rows) / len(opened.base) <= 1.5 * restriction.share + 1e-3
+
+
+def test_of_fewer_rows_than_wanted_all_are_the_nearest() -> None:
+    base = np.arange(8, dtype=np.float32).reshape(4, 2)
+    assert nearest(base, base[:1]).tolist() == [[0, 1, 2, 3]]

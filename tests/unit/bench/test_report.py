@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from bench.report import Report, Row
 
 
@@ -16,6 +18,11 @@ def test_a_row_holds_on_the_right_side_of_its_target() -> None:
     assert not _row(0.69, 0.7).holds
     assert _row(0.7, 0.7, less_is_better=True).holds
     assert not _row(0.71, 0.7, less_is_better=True).holds
+
+
+def test_a_speed_without_its_recall_does_not_hold() -> None:
+    assert not msgspec.structs.replace(_row(0.7, 0.7), recall_min=0.96).holds
+    assert msgspec.structs.replace(_row(0.7, 0.7), recall_min=0.95).holds
 
 
 def test_table_names_what_was_not_reached_with_its_limit_and_recall() -> None:
