@@ -74,7 +74,8 @@ def test_every_kind_is_searched_as_it_was_acknowledged_also_after_a_kill(tmp_pat
             living = [i for i in range(COUNT) if i % 7]
             check(client, living)
             engines = {index.index: index.engine for index in client.list_indexes("t")}
-            assert engines["BIN_HNSW"] == "exact scan that serves BIN_HNSW"
+            assert engines["BIN_HNSW"] == "exact: trains by itself from 4096 rows"
+            assert engines["BIN_IVF"].startswith("exact scan that serves BIN_IVF")
             assert engines["SPARSE_HNSW"] == "inverted index: exact inner products"
             server.kill()
         server.start()
@@ -126,3 +127,33 @@ def test_an_index_that_the_vectors_cannot_have_is_refused(client: Client, field:
 def test_a_query_of_another_kind_is_refused(client: Client, field: str, query: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
         client.search("t", query, field=field)
+
+
+def test_trained_binary_indexes_are_searched_filtered_promised_and_found_again(tmp_path: Path) -> None:
+    count = 5_000
+    bits = RANDOM.integers(0, 256, (count, 16), np.uint8)
+    queries = bits[:50] ^ np.uint8(1)
+    nearest = np.sort(np.bitwise_count(queries[:, None] ^ bits).sum(axis=2), axis=1)[:, :5]
+    with ServerProcess(tmp_path / "data") as server:
+        for restarted in (False, True):
+            with Client(server.host, server.port) as client:
+                if not restarted:
+                    client.create_table("t", FIELDS[:2])
+                    client.insert("t", {"id": np.arange(count), "bits": bits})
+                for kind in ("BIN_IVF", "BIN_HNSW"):
+                    if restarted:
+                        client.release_index("t", kind)
+                        client.load_index("t", kind)
+                    else:
+                        client.create_index("t", kind, "bits", type=kind, metric="hamming", params={"nlist": 50})
+                        client.activate_index("t", kind)
+                engines = {index.index: index.engine for index in client.list_indexes("t")}
+                assert engines == {"BIN_IVF": "faiss: 50 leaves, bits", "BIN_HNSW": "faiss: HNSW graph, M 16, ef_construction 200"}
+                for kind, params in (("BIN_IVF", {"nprobe": 49}), ("BIN_HNSW", {"ef_search": 500}), ("BIN_IVF", {"recall": 0.97})):
+                    found = client.search("t", queries, 5, index=kind, params=params)
+                    assert (found.scores.reshape(50, 5) <= nearest[:, -1:]).mean() > 0.95, kind
+                    few = client.search("t", queries[0], 5, index=kind, filter="id < 100", params=params)
+                    assert set(few.ids) <= set(range(100))
+                    assert few.ids[0] == 0
+            server.terminate()
+            server.start()

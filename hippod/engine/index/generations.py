@@ -27,7 +27,7 @@ from hippod.engine.index.lane import Batch, Search
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.recipe import available_engines
 from hippod.engine.index.rows import RowSource
-from hippod.engine.index.spec import EXACT_TYPES, IndexSpec
+from hippod.engine.index.spec import IndexSpec
 from hippod.engine.index.vectors import Slots
 from hippod.errors import Internal, WrongState
 
@@ -184,8 +184,8 @@ class Generations:
 
     def why_exact(self) -> str:
         """For people: why no generation answers."""
-        if self._spec.type in EXACT_TYPES:
-            return EXACT_TYPES[self._spec.type]
+        if self._spec.answers_exactly:
+            return self._spec.answers_exactly
         if not self._enabled:
             return "exact"
         if self._why_exact:

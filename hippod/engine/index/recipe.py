@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from hippod.engine.operations.indexes import IndexType
+from hippod.engine.operations.indexes import BINARY_TYPES, IndexType
 
 # At an effort of this share of the rows a graph walks further than an exact search does.
 _GRAPH_EFFORT_SHARE: Final = 8
@@ -75,24 +75,29 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether what is built can forget rows; else it only grows and its dead are masked until it is built anew."""
         return self.engine is Engine.SCANN and not self.spills
 
+    @property
+    def reorders(self) -> bool:
+        """Whether codes find candidates, of which a search says how many are scored exactly; else all that is found is."""
+        is_coded = self.engine is Engine.SCANN or self.type is not IndexType.IVF_FLAT
+        return is_coded and not self.is_graph and self.type not in BINARY_TYPES
+
     def effort_max(self, rows: int) -> int:
         """From this effort on, an exact search over so many rows is the better way."""
         return max(1, rows // _GRAPH_EFFORT_SHARE) if self.is_graph else self.leaves
 
     def bytes_per_vector(self, dimension: int) -> float:
         """Memory of a host for each vector of so many dimensions: what grows with them, so without centres and codebooks."""
-        floats = 4.0 * dimension
+        raw_bits = dimension if self.type in BINARY_TYPES else 32 * dimension
+        raw = raw_bits / 8
         if self.is_graph:
             upper = self.links / (self.links - 1)
-            return floats + _LINK_BYTES * (2 * self.links + upper) + _GRAPH_NUMBER_BYTES + _PLACE_BYTES
+            return raw + _LINK_BYTES * (2 * self.links + upper) + _GRAPH_NUMBER_BYTES + _PLACE_BYTES
         if self.engine is Engine.SCANN:
             code = math.ceil((self.subspaces or math.ceil(dimension / 2)) / 2)
-            kept = floats if self.type is IndexType.IVF_FLAT else 0.0
+            kept = raw if self.type is IndexType.IVF_FLAT else 0.0
             return kept + (2 if self.spills else 1) * (code + _SCANN_NUMBER_BYTES) + _PLACE_BYTES
-        if self.scalar_code is not None:
-            code_bits = dimension * _SCALAR_BITS[self.scalar_code]
-        else:
-            code_bits = self.subspaces * self.nbits or 32 * dimension
+        coded = 0 if self.scalar_code is None else dimension * _SCALAR_BITS[self.scalar_code]
+        code_bits = coded or self.subspaces * self.nbits or raw_bits
         return math.ceil(code_bits / 8) + _FAISS_NUMBER_BYTES + _PLACE_BYTES
 
     def text(self) -> str:
@@ -110,6 +115,8 @@ class Recipe(msgspec.Struct, frozen=True, omit_defaults=True):
     def _codes(self) -> str:
         if self.scalar_code is not None:
             return f"{self.scalar_code} codes, scored exactly at last"
+        if self.type in BINARY_TYPES:
+            return "bits"
         if self.nbits:
             anisotropic = "anisotropic " if self.spills else ""
             return f"{anisotropic}codes of {self.subspaces} x {self.nbits} bits, scored exactly at last"

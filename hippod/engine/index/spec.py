@@ -35,18 +35,17 @@ _ROWS_PER_CODE_MIN: Final = 32
 _PQ_DIMENSIONS: Final = 4
 _FAST_SCAN_DIMENSIONS: Final = 2
 
-GRAPHS: Final = frozenset({IndexType.HNSW, IndexType.ANNOY})
+GRAPHS: Final = frozenset({IndexType.HNSW, IndexType.ANNOY, IndexType.BIN_HNSW})
 AUTO_ROWS_MIN: Final = 1_024
 AUTO_TYPES: Final = (IndexType.IVF_PQ_FS, IndexType.HNSW)
 _SCALAR_CODES: Final = {"INT8": ScalarCode.SQ8, "BFLOAT16": ScalarCode.BF16, "FLOAT16": ScalarCode.FP16}
 # Nothing is trained for these, every search is exact; for people: what answers.
-EXACT_TYPES: Final = {
+_EXACT_TYPES: Final = {
     IndexType.FLAT: "exact",
     IndexType.BIN_FLAT: "exact",
-    IndexType.BIN_IVF: "exact scan that serves BIN_IVF",
-    IndexType.BIN_HNSW: "exact scan that serves BIN_HNSW",
     IndexType.SPARSE_HNSW: "inverted index: exact inner products",
 }
+_EXACT_FOR_JACCARD: Final = "exact scan that serves {}: of sets, what is near by jaccard is too often far by hamming, all that faiss knows"
 
 
 class Tuning(NamedTuple):
@@ -83,7 +82,7 @@ class IndexSpec:
         """The definition from what a client sent. Raises Rejected with the parameter and its range."""
         kind = member(IndexType, "index type", type_name.upper())
         metric = member(Metric, "metric", metric_name.lower())
-        if kind in EXACT_TYPES:
+        if kind in _EXACT_TYPES:
             return cls(kind, metric, dimension)
         if kind is IndexType.AUTO:
             return cls(
@@ -117,6 +116,13 @@ class IndexSpec:
             refines=flag(params, "index_slow_refine") if kind in (IndexType.IVF_SQ, IndexType.IVF_PQ) else False,
         )
 
+    @property
+    def answers_exactly(self) -> str:
+        """For people: what answers where nothing is ever trained; empty where something is."""
+        if self.metric is Metric.JACCARD and self.type is not IndexType.BIN_FLAT:
+            return _EXACT_FOR_JACCARD.format(self.type.value)
+        return _EXACT_TYPES.get(self.type, "")
+
     def candidates(self, rows: int) -> tuple[Recipe, ...]:
         """What could be built over so many rows: what AUTO measures, else one thing; nothing: search exactly."""
         if self.type is IndexType.AUTO and rows < AUTO_ROWS_MIN:
@@ -128,12 +134,14 @@ class IndexSpec:
     def recipe(self, rows: int) -> Recipe | None:
         """What to build over so many rows for a type that is not AUTO; None: nothing, search exactly."""
         engines = available_engines()
+        if self.answers_exactly:
+            return None
         if self.type in GRAPHS and Engine.FAISS in engines:
             links, ef_construction = self.links or LINKS_DEFAULT, self.ef_construction or EF_CONSTRUCTION_DEFAULT
             return Recipe(Engine.FAISS, self.type, links=links, ef_construction=ef_construction)
         leaves = max(1, min(self.nlist or round(math.sqrt(rows)), rows // _ROWS_PER_LEAF_MIN, NLIST_MAX))
         engine = Engine.SCANN if self.type in (IndexType.IVF_FLAT, IndexType.IVF_PQ_FS) and Engine.SCANN in engines else Engine.FAISS
-        if self.type in EXACT_TYPES or leaves == 1 or engine not in engines:
+        if leaves == 1 or engine not in engines:
             return None
         if self.type is IndexType.IVF_PQ_FS:
             subspaces = self.subspaces or _fast_scan_subspaces(self.dimension, engine)
@@ -157,7 +165,7 @@ class IndexSpec:
 
     def check_search(self, params: Mapping[str, Any], k: int) -> None:
         """Raise Rejected for search parameters that no state of the index would take."""
-        if not params or self.type in EXACT_TYPES:
+        if not params or self.answers_exactly:
             return
         if self.type in GRAPHS or self.type is IndexType.AUTO:
             self.tuning(params, k, Recipe(Engine.FAISS, self.type, links=LINKS_MIN))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from hippod.engine.operations.indexes import IndexType, Metric
+from hippod.engine.operations.indexes import BINARY_TYPES, IndexType, Metric
 from hippod.engine.schema import DataType, Field
 from hippod.errors import Rejected
 
-_BINARY: Final = frozenset({IndexType.BIN_FLAT, IndexType.BIN_IVF, IndexType.BIN_HNSW})
 _SPARSE: Final = frozenset({IndexType.SPARSE_HNSW})
 _TYPES: Final = {
-    DataType.FLOAT_VECTOR: frozenset(IndexType) - _BINARY - _SPARSE,
-    DataType.BINARY_VECTOR: _BINARY,
+    DataType.FLOAT_VECTOR: frozenset(IndexType) - BINARY_TYPES - _SPARSE,
+    DataType.BINARY_VECTOR: BINARY_TYPES,
     DataType.SPARSE_FLOAT_VECTOR: _SPARSE,
 }
 _METRICS: Final = {

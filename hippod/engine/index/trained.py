@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hippod.engine.index.exact import Hits, Mask, Terms, best_of, search_exactly
+from hippod.engine.index.exact_binary import search_binary
 from hippod.engine.index.point_index import PointIndex
 from hippod.engine.index.rescore import Rescorer
 from hippod.engine.index.vectors import Slots, Vectors, VectorSource
@@ -84,7 +85,7 @@ class TrainedPart:
         self._is_fresh[new] = True
         self._fresh.append(new)
         self.fresh_count += len(new)
-        if len(new) and (self._terms is None or int(new.min()) < self._terms.first):
+        if len(new) and (self._terms is None or int(new.min()) < self._terms.first) and not self._metric.is_binary:
             self._terms = Terms(self._vectors, self._metric, int(new.min()))
 
     def remove(self, slots: Slots) -> None:
@@ -147,23 +148,28 @@ class TrainedPart:
 
     def _with_fresh(self, queries: Vectors, k: int, trained: Hits) -> Hits:
         self._compact_fresh()
-        assert self._terms is not None
         fresh = self._fresh[0]
         low, high = int(fresh[0]), int(fresh[-1]) + 1
         rows = self._vectors.view(high)
         if high - low <= 2 * len(fresh):
             alive = None if high - low == self.fresh_count else self._is_fresh[:high]
-            found = search_exactly(rows, self._terms, queries, k, alive=alive, first=low)
+            found = self._search_fresh(rows, queries, k, None, alive, low)
         else:
-            found = search_exactly(rows, self._terms, queries, k, slots=fresh, alive=self._is_fresh)
+            found = self._search_fresh(rows, queries, k, fresh, self._is_fresh, 0)
         slots = np.concatenate((trained.slots, found.slots), axis=1)
         scores = np.concatenate((trained.scores, found.scores), axis=1)
         place = np.arange(k)
         valid = np.concatenate((place < trained.counts[:, None], place < found.counts[:, None]), axis=1)
         return best_of(slots, self._order(scores, valid), valid, scores, k)
 
+    def _search_fresh(self, rows: Vectors, queries: Vectors, k: int, slots: Slots | None, alive: Mask | None, first: int) -> Hits:
+        if self._metric.is_binary:
+            return search_binary(rows, self._metric, queries, k, slots=slots, alive=alive, first=first)
+        assert self._terms is not None
+        return search_exactly(rows, self._terms, queries, k, slots=slots, alive=alive, first=first)
+
     def _order(self, scores: npt.NDArray[np.float32], valid: Mask) -> npt.NDArray[np.float32]:
-        return np.where(valid, scores if self._metric is Metric.L2 else -scores, np.float32(np.inf))
+        return np.where(valid, scores if self._metric.is_distance else -scores, np.float32(np.inf))
 
     def _compact_fresh(self) -> None:
         """Bring the fresh rows into one ascending array without the dead, unless they are."""

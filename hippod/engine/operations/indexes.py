@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Any, Final
 
 from hippod.engine.operations.base import DEFAULT_DATABASE, Operation, Result
 
@@ -25,6 +25,11 @@ class Metric(enum.StrEnum):
         """Whether less is nearer: scores ascend."""
         return self in (Metric.L2, Metric.HAMMING, Metric.JACCARD)
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether it compares binary vectors."""
+        return self in (Metric.HAMMING, Metric.JACCARD)
+
 
 class IndexType(enum.StrEnum):
     """How an index finds what is near; see docs/indexes.md. AUTO: the quickest of some, by measuring."""
@@ -41,6 +46,9 @@ class IndexType(enum.StrEnum):
     BIN_IVF = "BIN_IVF"
     BIN_HNSW = "BIN_HNSW"
     SPARSE_HNSW = "SPARSE_HNSW"
+
+
+BINARY_TYPES: Final = frozenset({IndexType.BIN_FLAT, IndexType.BIN_IVF, IndexType.BIN_HNSW})
 
 
 class IndexState(enum.StrEnum):

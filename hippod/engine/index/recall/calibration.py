@@ -59,7 +59,8 @@ async def sample_rows(rows: RowSource, count: int, nearest: ExactSearch, pool: S
     """`count` queries as new rows would be: living rows, moved by 1.5 times the distance of their nearest neighbour.
 
     A row itself would be too easy a query: a graph leads straight to it, and from there its links to its neighbours. The direction is
-    the difference of two of its `nearest` rows, so that a query stays where rows are.
+    the difference of two of its `nearest` rows, so that a query stays where rows are. Of binary rows the bits change in
+    which those differ.
     """
 
     def draw() -> tuple[Slots, Vectors]:
@@ -69,15 +70,17 @@ async def sample_rows(rows: RowSource, count: int, nearest: ExactSearch, pool: S
 
     def move(starts: Vectors, hits: Hits) -> Vectors:
         near = vectors[hits.slots]
-        distances = np.sort(np.linalg.norm(near - starts[:, None], axis=2), axis=1)[:, 1]
         one, other = near[:, 1 + random.integers(_NEIGHBOURS // 2)], near[:, -1 - random.integers(_NEIGHBOURS // 2)]
+        if starts.dtype == np.uint8:
+            return starts ^ one ^ other
+        distances = np.sort(np.linalg.norm(near - starts[:, None], axis=2), axis=1)[:, 1]
         step = one - other
         length = np.linalg.norm(step, axis=1)
         scale = np.divide(distances, length, out=np.zeros_like(length), where=length > 0)
         return np.ascontiguousarray(starts + _MOVED * step * scale[:, None], np.float32)
 
     alive, view = rows.alive.copy(), rows.vectors.view(rows.count)
-    assert isinstance(view, np.ndarray)  # trained indexes are over float vectors
+    assert isinstance(view, np.ndarray)  # nothing is trained over sparse vectors
     vectors: Vectors = view
     random = np.random.default_rng(rows.count)
     slots, starts = await pool.run(draw)
@@ -114,7 +117,7 @@ async def calibrate(
         progress(0.3 * at / len(sample.queries), "finding exact answers")
     bound = np.concatenate(bounds)
     efforts = [effort for effort in ladder(generation.effort_max) if effort >= least.effort]
-    factors = (1,) if generation.recipe.is_graph else _REORDER_FACTORS
+    factors = _REORDER_FACTORS if generation.recipe.reorders else (1,)
     points: list[Point] = []
     for number, effort in enumerate(efforts):
         settings = [Tuning(effort, least.reorder * factor) for factor in factors]

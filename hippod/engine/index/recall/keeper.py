@@ -119,7 +119,7 @@ class RecallKeeper:
             if place >= _QUERIES_KEPT:
                 return
         if self._queries is None:
-            self._queries = np.empty((_QUERIES_KEPT, queries.shape[1]), np.float32)
+            self._queries = np.empty((_QUERIES_KEPT, queries.shape[1]), queries.dtype)
         self._queries[place] = queries[0]
 
     def watching(self, queries: Queries, k: int, promise: float, finish: Callable[[Hits], T]) -> Callable[[Hits], T]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hippod.engine.index.exact import Mask
 from hippod.engine.index.hosts import HostPool
@@ -25,8 +26,8 @@ EVERYTHING = {"nprobe": 39, "reorder": 3_000, "ef_search": 300}
 class Rows:
     """A tablet's rows as an index sees them."""
 
-    def __init__(self, path: Path) -> None:
-        self.vectors = VectorFile(path, DIMENSION)
+    def __init__(self, path: Path, width: int = DIMENSION, dtype: npt.DTypeLike = np.float32) -> None:
+        self.vectors = VectorFile(path, width, dtype)
         self.count = 0
         self.alive: Mask = np.zeros(0, np.bool_)
         self.row_ids: Slots = np.zeros(0, np.int64)
@@ -47,16 +48,21 @@ class Rows:
 class Subject:
     """An index over generated rows, and the exact answers to compare with."""
 
+    dimension = DIMENSION
+
     def __init__(self, directory: Path, metric: str, kind: str = "IVF_FLAT", params: Mapping[str, Any] | None = None) -> None:
         self.random = np.random.default_rng(7)
-        self.rows = Rows(directory / "vectors")
+        self.rows = self.no_rows(directory / "vectors")
         self.pool = SearchPool(2)
         self.hosts = HostPool(IndexOptions(train_rows_min=1_000, training_threads=1))
         self.metric = metric
-        self.spec = IndexSpec.of(kind, metric, params or {"nlist": 40}, DIMENSION)
+        self.spec = IndexSpec.of(kind, metric, params or {"nlist": 40}, self.dimension)
         self.directory = directory / "index"
         self.queries = self.vectors(20)
         self.index = self.another()
+
+    def no_rows(self, path: Path) -> Rows:
+        return Rows(path)
 
     def another(self) -> VectorIndex:
         return VectorIndex(self.spec, self.rows, self.hosts, self.directory, self.pool)
