@@ -10,7 +10,7 @@ import numpy as np
 
 from hippod.engine.index.exact import Hits
 from hippod.engine.operations import Search
-from hippod.engine.operations.queries import GROUP_SIZE_MAX, HITS_MAX, K_MAX
+from hippod.engine.operations.queries import GROUP_SIZE_MAX, K_MAX
 from hippod.errors import LimitExceeded, Rejected
 
 _RADIUS_MAX = float(np.finfo(np.float32).max)
@@ -30,16 +30,16 @@ def rows_wanted(operation: Search) -> int:
         raise LimitExceeded(f"offset is 0 or more, not {operation.offset}", limit=0)
     wanted = (operation.offset + operation.k) * size
     if wanted > K_MAX:
-        what = "offset + k" if operation.group_by is None else "(offset + k) * group_size"
-        raise LimitExceeded(f"{what} is at most {K_MAX}, not {wanted}", limit=K_MAX)
-    hits = len(operation.vectors) * wanted
-    if hits > HITS_MAX:
-        what = "offset + k" if operation.group_by is None else "(offset + k) * group_size"
-        raise LimitExceeded(f"queries times {what} is at most {HITS_MAX}, not {hits}", limit=HITS_MAX)
+        raise LimitExceeded(f"{wanted_rows_text(operation)} is at most {K_MAX}, not {wanted}", limit=K_MAX)
     if operation.radius is not None and not abs(operation.radius) <= _RADIUS_MAX:
         shown = "nan" if math.isnan(operation.radius) else f"{operation.radius:g}"
         raise Rejected(f"radius is a number that float32 can hold, not {shown}", parameter="radius")
     return wanted
+
+
+def wanted_rows_text(operation: Search) -> str:
+    """For people: what `rows_wanted` is the product of."""
+    return "offset + k" if operation.group_by is None else "(offset + k) * group_size"
 
 
 def deeper(params: Mapping[str, Any], wanted: int, fetch: int) -> Mapping[str, Any]:

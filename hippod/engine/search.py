@@ -16,16 +16,15 @@ import numpy.typing as npt
 
 from hippod.engine.addresses import addresses_in, gather
 from hippod.engine.explain import Trace, plan_search
-from hippod.engine.group_ranking import grouping_field
 from hippod.engine.index.delivery import QUERIES_PER_PART
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.matching import Matches
 from hippod.engine.operations import Metric, Search, SearchResult, SearchWay
-from hippod.engine.operations.queries import FILTER_BYTES_MAX, HITS_MAX, K_MAX, QUERIES_MAX
+from hippod.engine.operations.queries import FILTER_BYTES_MAX, HITS_MAX, QUERIES_MAX
 from hippod.engine.planner import plan_filtered
-from hippod.engine.ranges import Window, deeper, rows_wanted
-from hippod.engine.schema import Field
+from hippod.engine.ranges import deeper, wanted_rows_text
+from hippod.engine.search_shape import SearchShape
 from hippod.engine.table import Table
 from hippod.engine.tablet import Tablet
 from hippod.engine.vector_cells import Vectors, normalize_vectors
@@ -39,34 +38,43 @@ _VECTOR_BYTES_ON_LOOP_MAX: Final = 16_384
 class Question:
     """A checked search: what to ask of each tablet, and how to answer. `k` rows of the ranking are wanted; `window` is the answer."""
 
-    __slots__ = ("definition", "descending", "fields", "grouping", "index", "k", "key", "params", "pool", "table", "vectors", "window")
+    __slots__ = (
+        "definition",
+        "descending",
+        "fields",
+        "grouping",
+        "index",
+        "k",
+        "key",
+        "params",
+        "pool",
+        "shape",
+        "table",
+        "vectors",
+        "window",
+    )
 
     def __init__(self, table: Table, operation: Search, pool: SearchPool) -> None:
-        field = table.vector_field(operation.field)
-        definition = table.searchable_index(field, operation.index)
-        self.vectors = _check_queries(operation, field, definition.metric)
+        shape = table.search_shapes.of(table, operation)
+        self.vectors = _check_queries(operation, shape)
         self.table = table
         self.pool = pool
-        self.k = rows_wanted(operation)
-        self.definition = definition
-        self.index = definition.name
         self.params = operation.params
-        key = table.schema.primary_key
-        asked = table.output_fields(operation.output_fields, (key,))
-        self.fields = asked if key in asked else (key, *asked)
-        self.grouping = None if operation.group_by is None else grouping_field(table.schema, operation.group_by)
-        if self.grouping is not None and self.grouping not in self.fields:
-            self.fields = (*self.fields, self.grouping)
-        self.key = key.name
-        self.descending = not definition.metric.is_distance
-        self.window = Window(operation.offset, operation.radius, self.descending)
+        self.shape = shape
+        self.k = shape.k
+        self.definition = shape.definition
+        self.index = shape.definition.name
+        self.fields = shape.fields
+        self.grouping = shape.grouping
+        self.key = shape.key
+        self.window = shape.window
+        self.descending = shape.window.descending
 
-    def cost_of_gathering(self) -> int:
-        """Relative to what the event loop may do by itself; 1.0 is its limit."""
-        rows = len(self.vectors) * self.k
-        cells = rows * sum(not f.is_vector for f in self.fields)
-        vector_bytes = rows * sum(f.vector_bytes for f in self.fields if f.is_vector)
-        return max(cells // _CELLS_ON_LOOP_MAX, vector_bytes // _VECTOR_BYTES_ON_LOOP_MAX)
+    @property
+    def is_light(self) -> bool:
+        """Whether the event loop may gather the answer by itself."""
+        queries, shape = len(self.vectors), self.shape
+        return queries * shape.cells < _CELLS_ON_LOOP_MAX and queries * shape.vector_bytes < _VECTOR_BYTES_ON_LOOP_MAX
 
 
 def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[SearchResult]:
@@ -78,23 +86,21 @@ def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[
         return asyncio.ensure_future(_search_current(question, operation))
     tablet = next(iter(table.tablets.values()))
     index = tablet.indexes[question.index]
-    if question.cost_of_gathering() or len(question.vectors) > QUERIES_PER_PART:
+    if len(question.vectors) > QUERIES_PER_PART or not question.is_light:
         hits = index.search(question.vectors, question.k, question.params)
         return asyncio.ensure_future(_gather_in_pool(question, tablet, hits))
     return index.answer(question.vectors, question.k, question.params, partial(_gather, question, tablet))
 
 
-def _check_queries(operation: Search, field: Field, metric: Metric) -> Vectors:
+def _check_queries(operation: Search, shape: SearchShape) -> Vectors:
     queries = len(operation.vectors)
     if not 1 <= queries <= QUERIES_MAX:
         raise LimitExceeded(f"a search has 1 to {QUERIES_MAX} queries, not {queries}", limit=QUERIES_MAX)
-    if not 1 <= operation.k <= K_MAX:
-        raise LimitExceeded(f"k is from 1 to {K_MAX}, not {operation.k}", limit=K_MAX)
-    if queries * operation.k > HITS_MAX:
-        raise LimitExceeded(f"queries times k is at most {HITS_MAX}, not {queries * operation.k}", limit=HITS_MAX)
+    if queries * shape.k > HITS_MAX:
+        raise LimitExceeded(f"queries times {wanted_rows_text(operation)} is at most {HITS_MAX}, not {queries * shape.k}", limit=HITS_MAX)
     if len(operation.filter) > FILTER_BYTES_MAX:
         raise LimitExceeded(f"a filter has at most {FILTER_BYTES_MAX} characters", limit=FILTER_BYTES_MAX)
-    return normalize_vectors(field, operation.vectors, "vectors", zero_refused=metric is Metric.COSINE)
+    return normalize_vectors(shape.field, operation.vectors, "vectors", zero_refused=shape.definition.metric is Metric.COSINE)
 
 
 async def _gather_in_pool(question: Question, tablet: Tablet, hits: asyncio.Future[Hits]) -> SearchResult:

@@ -31,6 +31,7 @@ from hippod.engine.operations import IndexState, Metric
 from hippod.engine.operations.queries import FILTER_BYTES_MAX
 from hippod.engine.routing import Router
 from hippod.engine.schema import Field, Schema
+from hippod.engine.search_shape import SearchShapes
 from hippod.engine.tablet import Staged, Tablet
 from hippod.errors import HippodError, IndexNotFound, LimitExceeded, Rejected, WrongState
 
@@ -59,6 +60,7 @@ class Table:
 
     def __init__(self, definition: TableDefinition, data_dir: Path, hosts: HostPool, pool: SearchPool) -> None:
         self.definition = definition
+        self.search_shapes = SearchShapes()
         self._hosts = hosts
         self._pool = pool
         self.schema: Schema = definition.schema

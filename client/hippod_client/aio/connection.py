@@ -26,8 +26,6 @@ _GOODBYE: Final = int(Kind.GOODBYE)
 _REQUEST_ID_MAX: Final = 0xFFFFFFFF
 # A canceled request must be answered; a server that does not within this time is taken for dead.
 _CANCEL_ANSWER_S: Final = 10.0
-# Up to this size one copy is cheaper than handing over the parts.
-_JOINED_BYTES_MAX: Final = 65_536
 
 
 class _Pending:
@@ -118,7 +116,7 @@ class Connection(asyncio.Protocol):
 
     def _write(self, buffers: Sequence[bytes | memoryview]) -> None:
         """Send a frame: at once if nothing else is under way, else together with what is asked in the same turn of the loop."""
-        if sum(map(len, buffers)) > _JOINED_BYTES_MAX:
+        if len(buffers) > 1:
             self._flush()
             if self._transport is not None:
                 self._transport.writelines(buffers)

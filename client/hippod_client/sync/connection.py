@@ -15,7 +15,6 @@ from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import Kind
 
 _RECEIVE_BYTES: Final = 65_536
-_JOINED_BYTES_MAX: Final = 65_536
 _BUFFERS_MAX: Final = 512
 _REQUEST_ID_MAX: Final = 0xFFFFFFFF
 # A connection that was used within this time is taken to be alive without a look.
@@ -108,8 +107,8 @@ class Connection:
 
     def _send(self, buffers: Sequence[bytes | memoryview], deadline: float | None) -> None:
         self._socket.settimeout(_remaining(deadline))
-        if len(buffers) == 1 or sum(map(len, buffers)) <= _JOINED_BYTES_MAX:
-            self._socket.sendall(buffers[0] if len(buffers) == 1 else b"".join(buffers))
+        if len(buffers) == 1:
+            self._socket.sendall(buffers[0])
             return
         pending = [memoryview(buffer) for buffer in buffers]
         while pending:

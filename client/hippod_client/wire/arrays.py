@@ -16,7 +16,8 @@ import itertools
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -45,16 +46,18 @@ DTYPES: Final[tuple[np.dtype[Any] | None, ...]] = (
 )
 DTYPE_NUMBERS: Final = {dtype: number for number, dtype in enumerate(DTYPES) if dtype is not None}
 
-_BOOL: Final = 7
+_BOOL: Final = DTYPES[7]
 _BLOCK = struct.Struct("<BBHIII")
 BLOCK_ENTRY_BYTES: Final = _BLOCK.size
-_INDEX = struct.Struct("<H")
 _TWO_INDEXES = struct.Struct("<HH")
 _THREE_INDEXES = struct.Struct("<HHHH")
 _OFFSETS_DTYPE: Final = np.dtype("<u4")
 _U32_MAX: Final = 0xFFFFFFFF
 # Below this a copy costs less than the handling of a view.
 _COPIED_BYTES_MAX: Final = 4_096
+_REMEMBERED_BLOCKS_MAX: Final = 32
+_REMEMBERED_LAYOUTS: Final = 256
+_ZEROS: Final = tuple(bytes(n) for n in range(8))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +114,7 @@ class WireStrings(WireBytes):
 
 
 WireArray = npt.NDArray[Any] | WireBytes
+_CELLS: Final[dict[int, type[WireBytes]]] = {STRING_DTYPE: WireStrings, BYTES_DTYPE: WireBytes}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +152,7 @@ WireValues = WireArray | WireLists | WireSparse
 
 def array_reference(index: int) -> bytes:
     """The payload of an EXT_ARRAY value."""
-    return _INDEX.pack(index)
+    return index.to_bytes(2, "little")
 
 
 def list_reference(offsets: int, values: int) -> bytes:
@@ -164,9 +168,8 @@ def sparse_reference(offsets: int, indices: int, values: int) -> bytes:
 def resolve_reference(code: int, data: bytes | memoryview, arrays: Sequence[WireArray]) -> WireValues:
     """What an extension value of the body stands for; WireError for an unknown code, a wrong size or an index out of range."""
     try:
-        if code == EXT_ARRAY:
-            index: int = _INDEX.unpack(data)[0]
-            return arrays[index]
+        if code == EXT_ARRAY and len(data) == 2:
+            return arrays[data[0] | data[1] << 8]
         if code == EXT_LIST:
             first, second = _TWO_INDEXES.unpack(data)
             return _checked_lists(arrays[first], arrays[second])
@@ -177,7 +180,7 @@ def resolve_reference(code: int, data: bytes | memoryview, arrays: Sequence[Wire
             return _checked_sparse(arrays[first], arrays[second], arrays[third])
     except (struct.error, IndexError) as error:
         raise WireError(f"an extension value of code {code} does not name a block of this frame") from error
-    raise WireError(f"extension code {code} is unknown")
+    raise WireError(f"an extension value of code {code} and {len(data)} bytes is unknown")
 
 
 def _checked_lists(offsets: WireArray, values: WireArray) -> WireLists:
@@ -221,72 +224,95 @@ def encode_block(array: WireArray) -> tuple[bytes, list[memoryview | bytes], int
     known = DTYPE_NUMBERS.get(array.dtype)
     if known is None:
         raise WireError(f"no block holds the dtype {array.dtype}")
-    if array.ndim not in (1, 2) or (array.ndim == 2 and not array.shape[1]):
-        raise WireError(f"no block has the shape {array.shape}")
-    size = array.nbytes
-    columns = array.shape[1] if array.ndim == 2 else 0
-    entry = _BLOCK.pack(known, array.ndim, 0, _fits(array.shape[0]), _fits(columns), _fits(size))
+    shape, size = array.shape, array.nbytes
+    if len(shape) == 1:
+        entry = _BLOCK.pack(known, 1, 0, shape[0], 0, _fits(size))
+    elif len(shape) == 2 and shape[1]:
+        entry = _BLOCK.pack(known, 2, 0, shape[0], shape[1], _fits(size))
+    else:
+        raise WireError(f"no block has the shape {shape}")
     if size < _COPIED_BYTES_MAX:
         return entry, [array.tobytes()] if size else [], size
     return entry, [np.ascontiguousarray(array).data.cast("B")], size
 
 
-def _fits(number: int) -> int:
-    if number > _U32_MAX:
+def _fits(size: int) -> int:
+    if size > _U32_MAX:
         raise WireError("a block has at most 4 GiB")
-    return number
+    return size
+
+
+class _Place(NamedTuple):
+    """Where a block of numbers (`dtype` is set) or of cells (`cells` is) lies in its frame, its `size` bytes at `at`; `zeros`: padding."""
+
+    block: int
+    dtype: np.dtype[Any] | None
+    cells: type[WireBytes] | None
+    at: int
+    size: int
+    entries: int
+    shape: tuple[int, int] | None
+    zeros: int
 
 
 def decode_blocks(frame: memoryview, table: int, count: int) -> list[WireArray]:
     """The arrays of a frame whose block table starts at `table`; WireError unless the data fill the frame exactly."""
     at = table + count * BLOCK_ENTRY_BYTES
-    end = len(frame)
-    if at > end:
+    if at > len(frame):
         raise WireError("the block table does not fit into the frame")
+    places = _layout_once if count <= _REMEMBERED_BLOCKS_MAX else _layout
     arrays: list[WireArray] = []
-    for dtype, ndim, zero, rows, columns, size in _BLOCK.iter_unpack(frame[table:at]):
-        stop = at + size
-        following = stop + (-size & 7)
-        if following > end:
-            raise WireError(f"block {len(arrays)} does not fit into the frame")
-        if zero or (size & 7 and any(frame[stop:following])):
-            raise WireError(f"block {len(arrays)}: reserved bits or padding are not zero")
-        arrays.append(_decode_block(frame, at, size, dtype, ndim, rows, columns, len(arrays)))
-        at = following
-    if at != end:
-        raise WireError("the frame has bytes after its last block")
+    for place in places(bytes(frame[table:at]), at, len(frame)):
+        block, dtype, cells, start, size, entries, shape, zeros = place
+        if zeros and frame[start + size : start + size + zeros] != _ZEROS[zeros]:
+            raise WireError(f"block {block}: the padding is not zero")
+        if dtype is None:
+            assert cells is not None
+            arrays.append(_decode_cells(cells, frame, place))
+            continue
+        if dtype is _BOOL and size and int(np.frombuffer(frame, np.uint8, size, start).max()) > 1:
+            raise WireError(f"block {block}: a bool is 0 or 1")
+        array = np.frombuffer(frame, dtype, entries, start)
+        arrays.append(array if shape is None else array.reshape(shape))
     return arrays
 
 
-def _decode_block(frame: memoryview, at: int, size: int, number: int, ndim: int, rows: int, columns: int, index: int) -> WireArray:
-    if number in (STRING_DTYPE, BYTES_DTYPE):
-        kind = WireStrings if number == STRING_DTYPE else WireBytes
-        return _decode_cells(kind, frame, at, size, ndim, rows, columns, index)
-    if not 1 <= number < len(DTYPES):
-        raise WireError(f"block {index}: dtype {number} is unknown")
-    dtype = DTYPES[number]
-    assert dtype is not None
-    if ndim == 1:
-        cells = rows
-        fits = columns == 0
-    else:
-        cells = rows * columns
-        fits = ndim == 2 and columns > 0
-    if not fits or cells * dtype.itemsize != size:
-        raise WireError(f"block {index}: {size} bytes are not a shape of {ndim} dimensions, {rows} x {columns}, of {dtype.name}")
-    if number == _BOOL and size and int(np.frombuffer(frame, np.uint8, size, at).max()) > 1:
-        raise WireError(f"block {index}: a bool is 0 or 1")
-    array = np.frombuffer(frame, dtype, cells, at)
-    return array if ndim == 1 else array.reshape(rows, columns)
+def _layout(table: bytes, at: int, end: int) -> list[_Place]:
+    """The places that a block table gives to the data, which lie from `at` to `end`."""
+    places: list[_Place] = []
+    for number, ndim, zero, rows, columns, size in _BLOCK.iter_unpack(table):
+        block, stop = len(places), at + size
+        following = stop + (-size & 7)
+        if following > end:
+            raise WireError(f"block {block} does not fit into the frame")
+        if zero:
+            raise WireError(f"block {block}: the reserved bits are not zero")
+        if number in _CELLS:
+            if ndim != 1 or columns or (rows + 1) * _OFFSETS_DTYPE.itemsize > size:
+                raise WireError(f"block {block}: {size} bytes do not hold {rows} strings")
+            places.append(_Place(block, None, _CELLS[number], at, size, rows, None, following - stop))
+        else:
+            dtype = DTYPES[number] if number < len(DTYPES) else None
+            if dtype is None:
+                raise WireError(f"block {block}: dtype {number} is unknown")
+            entries, fits = (rows, not columns) if ndim == 1 else (rows * columns, ndim == 2 and columns > 0)
+            if not fits or entries * dtype.itemsize != size:
+                raise WireError(f"block {block}: {size} bytes are not a shape of {ndim} dimensions, {rows} x {columns}, of {dtype.name}")
+            places.append(_Place(block, dtype, None, at, size, entries, None if ndim == 1 else (rows, columns), following - stop))
+        at = following
+    if at != end:
+        raise WireError("the frame has bytes after its last block")
+    return places
 
 
-def _decode_cells(
-    kind: type[WireBytes], frame: memoryview, at: int, size: int, ndim: int, rows: int, columns: int, index: int
-) -> WireBytes:
-    head = (rows + 1) * 4
-    if ndim != 1 or columns or head > size:
-        raise WireError(f"block {index}: {size} bytes do not hold {rows} strings")
-    offsets = np.frombuffer(frame, _OFFSETS_DTYPE, rows + 1, at)
-    if offsets[0] != 0 or offsets[-1] != size - head or (rows > 1 and bool((offsets[1:] < offsets[:-1]).any())):
-        raise WireError(f"block {index}: the offsets of strings ascend from 0 to the number of bytes")
-    return kind(offsets, np.frombuffer(frame, np.uint8, size - head, at + head))
+# A program that asks the same kind of thing again and again sends blocks of the same sizes each time.
+_layout_once = lru_cache(_REMEMBERED_LAYOUTS)(_layout)
+
+
+def _decode_cells(kind: type[WireBytes], frame: memoryview, place: _Place) -> WireBytes:
+    head = (place.entries + 1) * _OFFSETS_DTYPE.itemsize
+    offsets = np.frombuffer(frame, _OFFSETS_DTYPE, place.entries + 1, place.at)
+    length = place.size - head
+    if offsets[0] != 0 or offsets[-1] != length or (place.entries > 1 and bool((offsets[1:] < offsets[:-1]).any())):
+        raise WireError(f"block {place.block}: the offsets of strings ascend from 0 to the number of bytes")
+    return kind(offsets, np.frombuffer(frame, np.uint8, length, place.at + head))

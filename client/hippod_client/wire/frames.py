@@ -37,6 +37,9 @@ BODY_BYTES_MAX: Final = 1 << 20
 BLOCKS_MAX: Final = 1_024
 REQUESTS_IN_FLIGHT_MAX: Final = 64
 
+# Up to this size one copy is cheaper than handing over the parts.
+_JOINED_BYTES_MAX: Final = 65_536
+
 _PADDING: Final = tuple(bytes(n) for n in range(8))
 
 
@@ -97,7 +100,7 @@ def decode_header(buffer: bytes | bytearray | memoryview, offset: int = 0, lengt
 def encode_frame(
     kind: int, request_id: int, body: bytes, arrays: Sequence[WireArray] = (), deadline_ms: int = 0
 ) -> list[bytes | memoryview]:
-    """The buffers of one frame, in order, for writelines or sendmsg; large arrays are not copied.
+    """The buffers of one frame, in order, for writelines or sendmsg: one buffer of a small frame, else large arrays are not copied.
 
     Raises WireError if the frame, the body or the number of blocks is over its limit, or an array fits no block.
     """
@@ -123,6 +126,8 @@ def encode_frame(
         length += BLOCK_ENTRY_BYTES + size + padded
     _check_length(length)
     header = HEADER.pack(length, kind, 0, len(arrays), request_id, body_length, deadline_ms, 0)
+    if length <= _JOINED_BYTES_MAX:
+        return [b"".join((header, body, _PADDING[padding], *entries, *data))]
     return [b"".join((header, body, _PADDING[padding], *entries)), *data]
 
 
@@ -138,7 +143,7 @@ def split_frame(frame: memoryview) -> tuple[FrameHeader, memoryview, list[WireAr
         raise WireError(f"the frame has {len(frame)} bytes, its header says {header.length + LENGTH_BYTES}")
     body_end = HEADER_BYTES + header.body_length
     table = body_end + (-header.body_length & 7)
-    if table != body_end and any(frame[body_end:table]):
+    if table != body_end and frame[body_end:table] != _PADDING[table - body_end]:
         raise WireError("the padding of the body is not zero")
     if not header.blocks:
         if table != len(frame):

@@ -38,7 +38,7 @@ class Generation:
     """Owned by a VectorIndex, on the event loop.
 
     trained_rows, removed_rows: rows at its training, and how many have died since; changed_rows: changes since it was saved
-    training: the identity of its training
+    training: the identity of its training; effort_max: from this effort on, exact search is the better way
     deliver: gets the answers of a batch; give_up: gets the searches that the host could not answer; on_lost: the host died.
     """
 
@@ -56,6 +56,7 @@ class Generation:
         self.host = host
         self.recipe = recipe
         self.trained_rows = trained_rows
+        self.effort_max = recipe.effort_max(trained_rows)
         self.removed_rows = removed_rows
         self.training = training
         self.changed_rows = 0
@@ -75,11 +76,6 @@ class Generation:
         )
         host.on_found = self._found
         host.on_lost = self._lost
-
-    @property
-    def effort_max(self) -> int:
-        """From this effort on, exact search is the better way."""
-        return self.recipe.effort_max(self.trained_rows)
 
     async def catch_up(self, rows: RowSource, pool: SearchPool, positions: Slots) -> None:
         """Tell the host, which holds the slots `positions` (-1: none), of all between them and now, and of every change

@@ -124,7 +124,7 @@ class RowStore:
                     self._drop_tablets(transaction, table, tablets)
                 grown = [self._put(transaction, table, tablet, block) for table, tablet, block in changes.put_blocks]
                 for table, tablet, row_ids in changes.dead:
-                    self._bury(transaction, table, tablet, np.unique(row_ids))
+                    self._bury(transaction, table, tablet, _distinct(row_ids))
                 self._merge(transaction, grown)
                 value = seal(b"applied", [_APPLIED.pack(*applied)])
                 transaction.put(b"applied", value, db=self._meta)
@@ -244,7 +244,7 @@ class RowStore:
         blocks = self._blocks.tablet(table, tablet)
         for first, dead in list(blocks.split(row_ids)):
             key = BlockKey(table, tablet, first)
-            everyone = np.union1d(self._dead_of(transaction, key), dead)
+            everyone = _distinct(np.concatenate((self._dead_of(transaction, key), dead)))
             if len(everyone) >= blocks.counts[first].rows:
                 self._delete(transaction, key)
                 blocks.remove(first)
@@ -297,3 +297,11 @@ def _disk_errors(path: object) -> Iterator[None]:
         if getattr(error, "code", None) in (errno.EACCES, errno.EPERM):
             raise NoPermission(f"no permission to use the store {path}: {error}") from error
         raise DiskFailure(f"the store {path} cannot be read or written: {error}") from error
+
+
+def _distinct(row_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Ascending, each once. Sorting is several times quicker here than `np.unique`, which hashes."""
+    ordered = np.sort(row_ids)
+    new = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return ordered[new]

@@ -44,7 +44,6 @@ from hippod_client.wire.frames import FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, F
 PROTOCOL_VERSION: Final = 1
 SERVER_NAME: Final = f"hippod/{version('hippod')}"
 _ENDING_S: Final = 2.0
-_JOINED_BYTES_MAX: Final = 65_536
 
 _Split = tuple[FrameHeader, memoryview, list[WireArray]]
 
@@ -381,8 +380,7 @@ class Session(asyncio.Protocol):
         """
         if self._transport is None:
             return
-        size = sum(map(len, buffers))
-        if size > _JOINED_BYTES_MAX:
+        if len(buffers) > 1:
             self._flush()
             self._transport.writelines(buffers)
         elif self._running:
