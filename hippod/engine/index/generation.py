@@ -18,6 +18,7 @@ import numpy as np
 from hippod.engine.index.exact import Hits, Mask
 from hippod.engine.index.host_process import HostLost, HostProcess
 from hippod.engine.index.lane import Batch, Lane, Search
+from hippod.engine.index.look_out import LoopLookOut
 from hippod.engine.index.options import IndexOptions
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.protocol import Kind
@@ -69,6 +70,7 @@ class Generation:
         self._in_flight: dict[int, Batch] = {}
         self._idents = itertools.count(1)
         self._answered_at = 0.0
+        self._look_out = LoopLookOut()
         self._watch: asyncio.TimerHandle | None = None
         self._held: list[tuple[int, int] | Slots] | None = None
         self.lane = Lane(
@@ -152,6 +154,7 @@ class Generation:
         self._in_flight[ident] = batch
         first = batch.searches[0]
         assert first.tuning is not None
+        self._look_out.sent(alone=batch.rows == 1 and len(self._in_flight) == 1)
         effort, reorder = first.tuning
         if self._watch is None:
             self._answered_at = time.monotonic()
@@ -164,6 +167,7 @@ class Generation:
             self.host.kill()
 
     def _found(self, ident: int, hits: Hits, short: bool) -> None:
+        self._look_out.answered(alone=len(self._in_flight) == 1)
         batch = self._in_flight.pop(ident)
         self._answered_at = time.monotonic()
         self.lane.release(batch)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import os
-import resource
 import select
 import signal
 import socket
@@ -29,6 +28,7 @@ import numpy as np
 from hippod.engine.index import engines
 from hippod.engine.index.choice import choose
 from hippod.engine.index.exact import Hits
+from hippod.engine.index.look_out import LookOut
 from hippod.engine.index.protocol import (
     BATCH_QUERIES_MAX,
     Built,
@@ -50,8 +50,6 @@ _RECEIVE_BYTES: Final = 1 << 18
 _STEP_S: Final = 0.008
 _STATUS_INTERVAL_S: Final = 0.05
 _LOOK_OUT_S: Final = 0.0004
-_LOOK_OUT_LEAST_S: Final = 0.0001
-_LONE_GAP_S: Final = 0.0015
 _WORK_URGENT_ROWS: Final = 1_024
 _WORK_SHARE: Final = 0.4
 _PR_SET_PDEATHSIG: Final = 1
@@ -77,8 +75,7 @@ class Host:
         self._status: tuple[int, int] = (0, 0)
         self._status_at = 0.0
         self._work_allowed_s = 0.0
-        self._look_out_s = 0.0
-        self._answered_at = 0.0
+        self._look_out = LookOut(_LOOK_OUT_S)
 
     def run(self) -> None:
         """Serve until the server closes the socket."""
@@ -96,8 +93,8 @@ class Host:
 
     def _receive(self, *, wait: bool) -> bool:
         """Take all that has arrived; False when the server is gone."""
-        if wait and self._look_out_s:
-            wait = not self._look_out()
+        if wait and self._look_out.seconds:
+            wait = not self._comes_soon()
         if wait and self._status_due():
             wait = bool(select.select([self._socket], [], [], _STATUS_INTERVAL_S)[0])
         while True:
@@ -113,25 +110,14 @@ class Host:
                 return True
             wait = False
 
-    def _look_out(self) -> bool:
-        """Whether something arrives within a moment in which this does not sleep.
-
-        Being woken costs a lone searcher more than anything else on its way here. So while searches come one by one and soon after
-        an answer, they are awaited awake, for up to `_look_out_s`; every time that was in vain the next time is shorter. Whoever
-        else wants the processor gets it, and this sleeps from then on until searches come one by one again.
-        """
-        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-        until = time.perf_counter() + self._look_out_s
+    def _comes_soon(self) -> bool:
+        """Whether something arrives while this looks out."""
+        until = self._look_out.begin()
         arrived = False
         while not arrived and time.perf_counter() < until:
             os.sched_yield()
             arrived = bool(select.select([self._socket], [], [], 0)[0])
-        if resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw != switches:
-            self._look_out_s = 0.0
-        elif arrived:
-            self._look_out_s = _LOOK_OUT_S
-        else:
-            self._look_out_s = self._look_out_s / 2 if self._look_out_s > _LOOK_OUT_LEAST_S else 0.0
+        self._look_out.end(arrived=arrived)
         return arrived
 
     def _obey(self, header: Header, body: memoryview) -> None:
@@ -229,7 +215,7 @@ class Host:
         self._searches.extendleft(reversed(others))
         queries = batch[0].queries if len(batch) == 1 else np.concatenate([waiting.queries for waiting in batch])
         hits, short = self._search(queries, first)
-        self._expect(rows)
+        self._look_out.answered(alone=rows == 1)
         if len(batch) == 1:
             self._send(encode_found(first.ident, hits, short))
             return
@@ -239,15 +225,6 @@ class Host:
             answers.append(encode_found(waiting.header.ident, hits.part(at, stop), short))
             at = stop
         self._send(b"".join(answers))
-
-    def _expect(self, rows: int) -> None:
-        """Look out after this answer if the search came alone and soon after the last one."""
-        now = time.perf_counter()
-        if rows > 1:
-            self._look_out_s = 0.0
-        elif not self._look_out_s and now - self._answered_at < _LONE_GAP_S:
-            self._look_out_s = _LOOK_OUT_S
-        self._answered_at = now
 
     def _search(self, queries: Vectors, like: Header) -> tuple[Hits, bool]:
         """Answer the queries, or nothing and `short` if that fails: the server then answers them exactly."""
