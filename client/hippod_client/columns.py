@@ -36,6 +36,7 @@ from hippod_client.wire.errors import WireError
 
 Mask = npt.NDArray[np.bool_]
 
+_AS_THEY_ARE: Final = frozenset({(dtype, 1) for dtype in DTYPE_NUMBERS if dtype.kind != "u"} | {(np.dtype(np.float32), 2)})
 _COARSE_UNITS: Final = ("Y", "M", "W", "D")
 _SECOND_US: Final = 1_000_000
 
@@ -49,6 +50,8 @@ class Cells(NamedTuple):
 
 def encode_cells(field: str, values: object) -> Cells:
     """The cells that `values` stands for; TypeMismatch, naming `field`, for what has no form on the wire."""
+    if type(values) is np.ndarray and (values.dtype, values.ndim) in _AS_THEY_ARE:
+        return Cells(values)
     try:
         if isinstance(values, np.ma.MaskedArray):
             return _encode_masked(values)
@@ -128,7 +131,7 @@ def _encode_array(array: npt.NDArray[Any]) -> Cells:
         return Cells(_to_float32(array))
     if array.ndim != 1:
         raise WireError(f"takes one entry a row or vectors of shape (rows, dimension), not the shape {array.shape}")
-    if array.dtype in DTYPE_NUMBERS and kind != "u":
+    if (array.dtype, 1) in _AS_THEY_ARE:
         return Cells(array)
     if kind in "iuf":
         return Cells(_widened(array))

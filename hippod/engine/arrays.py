@@ -62,7 +62,7 @@ class BytesArray:
         return self.to_bytes_list()
 
     def lengths(self) -> npt.NDArray[np.int64]:
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     def take(self, rows: npt.NDArray[np.intp]) -> Self:
         offsets, flat = _gather_ranges(self.offsets, rows)
@@ -95,7 +95,7 @@ class ListArray:
         return len(self.offsets) - 1
 
     def lengths(self) -> npt.NDArray[np.int64]:
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     def take(self, rows: npt.NDArray[np.intp]) -> ListArray:
         offsets, flat = _gather_ranges(self.offsets, rows)
@@ -137,7 +137,7 @@ class SparseArray:
         return SparseArray(self.offsets[start : stop + 1], self.indices, self.values)
 
     def lengths(self) -> npt.NDArray[np.int64]:
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     def take(self, rows: npt.NDArray[np.intp]) -> SparseArray:
         offsets, flat = _gather_ranges(self.offsets, rows)

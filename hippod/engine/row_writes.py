@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,17 +28,34 @@ from hippod.errors import AlreadyExists, HippodError, NotFound, Rejected
 
 RowOperation = Insert | Update | Upsert | Delete
 
+_SHAPES_MAX: Final = 1_024
+_SHAPES: dict[Hashable, Shape] = {}
 
-def shape_of(operation: RowOperation) -> tuple[object, ...]:
-    """Requests of equal shape can be handled as one."""
+
+class Shape:
+    """Requests of one shape can be handled as one. There is one object for each shape, so shapes are compared by identity."""
+
+    __slots__ = ()
+
+
+def shape_of(operation: RowOperation) -> Shape:
+    """The shape of a request: its kind, and the fields and dtypes of its columns."""
     columns = [operation.keys] if isinstance(operation, Delete) else operation.columns
-    return (type(operation), *((c.field, _cell_shape(c.values)) for c in columns))
+    described = (type(operation), *[(c.field, _cell_shape(c.values)) for c in columns])
+    shape = _SHAPES.get(described)
+    if shape is None:
+        if len(_SHAPES) >= _SHAPES_MAX:
+            _SHAPES.clear()
+        shape = _SHAPES[described] = Shape()
+    return shape
 
 
-def _cell_shape(values: Values) -> object:
+def _cell_shape(values: Values) -> Hashable:
     if isinstance(values, np.ndarray):
-        return values.dtype, values.shape[1:]
-    return (ListArray, _cell_shape(values.values)) if isinstance(values, ListArray) else type(values)
+        return values.dtype.num, values.shape[1:]
+    if isinstance(values, ListArray):
+        return ListArray, _cell_shape(values.values)
+    return type(values)
 
 
 def keys_of(operation: RowOperation, key_field: str) -> list[object]:

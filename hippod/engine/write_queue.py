@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from hippod.engine.effects import CatalogEffect
 from hippod.engine.operations import Result
-from hippod.engine.row_writes import RowOperation, keys_of
+from hippod.engine.row_writes import RowOperation, Shape, keys_of
 from hippod.engine.table import Table
 from hippod.engine.table_change import TableChange
 from hippod.errors import DeadlineExceeded, HippodError, RetryLater
@@ -52,11 +52,11 @@ class ExclusiveWrite(Protocol):
 
 @dataclass(slots=True, eq=False)
 class RowWrite:
-    """`shape`: see `row_writes.shape_of`."""
+    """A row request in the queue."""
 
     table: Table
     operation: RowOperation
-    shape: tuple[object, ...]
+    shape: Shape
 
 
 @dataclass(slots=True, eq=False)
@@ -137,8 +137,8 @@ class _Kinds:
     """The kinds of row writes in a group by table, with the keys they touch; keys are looked at only once there are two kinds."""
 
     def __init__(self) -> None:
-        self._members: dict[int, dict[tuple[object, ...], list[RowOperation]]] = {}
-        self._keys: dict[int, dict[tuple[object, ...], set[object]]] = {}
+        self._members: dict[int, dict[Shape, list[RowOperation]]] = {}
+        self._keys: dict[int, dict[Shape, set[object]]] = {}
         self._blocked: set[int] = set()
 
     def admit(self, write: RowWrite) -> bool:

@@ -28,7 +28,7 @@ from hippod.engine.checkpoint import Checkpointer
 from hippod.engine.effects import Effect
 from hippod.engine.operations import Delete, Result, WriteResult
 from hippod.engine.options import EngineOptions
-from hippod.engine.row_writes import RowOperation, prepare, shape_of
+from hippod.engine.row_writes import RowOperation, Shape, prepare, shape_of
 from hippod.engine.table import StagedWrite, Table
 from hippod.engine.table_change import TableChange
 from hippod.engine.write_queue import BATCH_BYTES_MAX, Commit, ExclusiveWrite, RowWrite, Waiting, WriteQueue
@@ -186,7 +186,7 @@ def _frees_space(waiting: Waiting) -> bool:
 def _prepare_rows(group: Sequence[Waiting]) -> Commit:
     """Step 2 for row writes: requests of one kind on one table are decided as one."""
     changes: dict[int, TableChange] = {}
-    alike: dict[tuple[object, ...], list[int]] = {}
+    alike: dict[tuple[int, Shape], list[int]] = {}
     writes = [waiting.work for waiting in group if isinstance(waiting.work, RowWrite)]
     answers: list[Result | HippodError | None] = [None] * len(group)
     for position, write in enumerate(writes):
@@ -197,7 +197,7 @@ def _prepare_rows(group: Sequence[Waiting]) -> Commit:
             continue
         if write.table.number not in changes:
             changes[write.table.number] = TableChange(write.table)
-        alike.setdefault((write.table.number, *write.shape), []).append(position)
+        alike.setdefault((write.table.number, write.shape), []).append(position)
     for positions in alike.values():
         change = changes[writes[positions[0]].table.number]
         for position, answer in zip(positions, prepare(change, [writes[p].operation for p in positions]), strict=True):

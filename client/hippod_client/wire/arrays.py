@@ -79,8 +79,7 @@ class WireBytes:
     def _joined(cls, joined: bytes, lengths: Iterable[int], count: int) -> Self:
         if len(joined) > _U32_MAX:
             raise WireError("the cells of one block have at most 4 GiB")
-        offsets = np.zeros(count + 1, _OFFSETS_DTYPE)
-        np.cumsum(np.fromiter(lengths, np.int64, count), out=offsets[1:], dtype=_OFFSETS_DTYPE)
+        offsets = np.fromiter(itertools.accumulate(lengths, initial=0), _OFFSETS_DTYPE, count + 1)
         return cls(offsets, np.frombuffer(joined, np.uint8))
 
     def to_list(self) -> list[Any]:
@@ -214,13 +213,13 @@ def encode_block(array: WireArray) -> tuple[bytes, list[memoryview | bytes], int
     Raises WireError for a dtype or shape that no block has. Arrays that are not contiguous are copied.
     """
     if isinstance(array, WireBytes):
-        offsets = np.ascontiguousarray(array.offsets, _OFFSETS_DTYPE)
-        size = offsets.nbytes + array.data.nbytes
-        buffers: list[memoryview | bytes] = [offsets.data.cast("B")]
-        if array.data.nbytes:
-            buffers.append(np.ascontiguousarray(array.data).data)
         number = STRING_DTYPE if isinstance(array, WireStrings) else BYTES_DTYPE
-        return _BLOCK.pack(number, 1, 0, len(array), 0, _fits(size)), buffers, size
+        offsets, data = array.offsets, array.data
+        size = offsets.nbytes + data.nbytes
+        entry = _BLOCK.pack(number, 1, 0, len(offsets) - 1, 0, _fits(size))
+        if size < _COPIED_BYTES_MAX:
+            return entry, [offsets.tobytes(), data.tobytes()], size
+        return entry, [np.ascontiguousarray(offsets).data.cast("B"), np.ascontiguousarray(data).data], size
     known = DTYPE_NUMBERS.get(array.dtype)
     if known is None:
         raise WireError(f"no block holds the dtype {array.dtype}")
