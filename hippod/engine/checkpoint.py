@@ -28,7 +28,7 @@ from hippod.engine.catalog import TableDefinition, table_number
 from hippod.engine.catalog.documents import TABLE, decode_document
 from hippod.engine.effects import CatalogEffect, Effect, RowsEffect
 from hippod.engine.options import EngineOptions
-from hippod.engine.rowblock import RowBlock, concat_alike, select_rows, slice_block
+from hippod.engine.rowblock import RowBlock, are_among, concat_alike, select_rows, slice_block
 from hippod.engine.store.block_map import BLOCK_ROWS_MAX
 from hippod.engine.store.row_store import RowStore, StoreChanges
 from hippod.errors import HippodError, ProcessExit, RetryLater
@@ -94,7 +94,7 @@ def merge_effects(effects: Sequence[Effect]) -> StoreChanges:
 
     for (table, tablet), parts in blocks.items():
         if is_kept(table, tablet):
-            gone = np.concatenate(dead[table, tablet]) if (table, tablet) in dead else None
+            gone = np.sort(np.concatenate(dead[table, tablet])) if (table, tablet) in dead else None
             changes.put_blocks += [(table, tablet, block) for block in _regroup(parts, gone)]
     for (table, tablet), ids in dead.items():
         if is_kept(table, tablet):
@@ -105,7 +105,8 @@ def merge_effects(effects: Sequence[Effect]) -> StoreChanges:
 
 
 def _regroup(blocks: Sequence[RowBlock], dead: npt.NDArray[np.int64] | None) -> list[RowBlock]:
-    """The same living rows in blocks of at most BLOCK_ROWS_MAX; large blocks are cut without copying, small ones joined."""
+    """The same rows without the `dead` (rising), in blocks of at most BLOCK_ROWS_MAX; large blocks are cut without copying, small ones
+    joined."""
     out: list[RowBlock] = []
     small: list[RowBlock] = []
 
@@ -122,9 +123,9 @@ def _regroup(blocks: Sequence[RowBlock], dead: npt.NDArray[np.int64] | None) -> 
     for whole in blocks:
         block = whole
         if dead is not None:
-            mask = ~np.isin(block.row_ids, dead)
-            if not mask.all():
-                block = select_rows(block, mask)
+            gone = are_among(block.row_ids, dead)
+            if gone.any():
+                block = select_rows(block, ~gone)
         if not len(block.row_ids):
             continue
         if len(block.row_ids) >= BLOCK_ROWS_MAX // 2:

@@ -55,7 +55,8 @@ def _cell_shape(values: Values) -> Hashable:
         return values.dtype.num, values.shape[1:]
     if isinstance(values, ListArray):
         return ListArray, _cell_shape(values.values)
-    return type(values)
+    kind: type[object] = type(values)
+    return kind
 
 
 def keys_of(operation: RowOperation, key_field: str) -> list[object]:

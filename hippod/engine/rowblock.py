@@ -218,6 +218,17 @@ def slice_block(block: RowBlock, start: int, stop: int) -> RowBlock:
     )
 
 
+def are_among(row_ids: npt.NDArray[np.int64], others: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which of `row_ids` are among `others`; both rise. Costs little however many others there are."""
+    found = np.zeros(len(row_ids), np.bool_)
+    if len(row_ids):
+        first, last = np.searchsorted(others, (row_ids[0], row_ids[-1] + 1)).tolist()
+        inside = others[first:last]
+        at = np.searchsorted(row_ids, inside)
+        found[at[row_ids[at] == inside]] = True
+    return found
+
+
 def select_rows(block: RowBlock, mask: npt.NDArray[np.bool_]) -> RowBlock:
     """The rows where `mask` holds, copied."""
     rows = np.flatnonzero(mask)

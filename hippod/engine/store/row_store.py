@@ -26,7 +26,7 @@ import lmdb
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.rowblock import RowBlock, concat_alike, decode_block, encode_block, select_rows
+from hippod.engine.rowblock import RowBlock, are_among, concat_alike, decode_block, encode_block, select_rows
 from hippod.engine.store.block_map import BlockMap, TabletBlocks
 from hippod.engine.store.values import BlockKey, decode_dead, seal, unseal
 from hippod.errors import DamagedData, DiskFailure, NoPermission, StorageFull
@@ -213,7 +213,7 @@ class RowStore:
             block = decode_block(unseal(raw, bytes(value), str(key)))
         except ValueError as error:
             raise DamagedData(f"the store is damaged: {key}: {error}") from error
-        return block, ~np.isin(block.row_ids, self._dead_of(transaction, key), assume_unique=True)
+        return block, ~are_among(block.row_ids, self._dead_of(transaction, key))
 
     def _dead_of(self, transaction: lmdb.Transaction, key: BlockKey) -> npt.NDArray[np.int64]:
         raw = key.encode()
