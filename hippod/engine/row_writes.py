@@ -50,13 +50,12 @@ def shape_of(operation: RowOperation) -> Shape:
     return shape
 
 
-def _cell_shape(values: Values) -> Hashable:
+def _cell_shape(values: Values) -> tuple[object, ...]:
     if isinstance(values, np.ndarray):
         return values.dtype.num, values.shape[1:]
     if isinstance(values, ListArray):
         return ListArray, _cell_shape(values.values)
-    kind: type[object] = type(values)
-    return kind
+    return (type(values),)
 
 
 def keys_of(operation: RowOperation, key_field: str) -> list[object]:
