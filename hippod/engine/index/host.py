@@ -28,7 +28,8 @@ import numpy as np
 
 from hippod.engine.index import engines
 from hippod.engine.index.choice import choose
-from hippod.engine.index.exact import Hits
+from hippod.engine.index.exact import Hits, Mask
+from hippod.engine.index.known_filters import KnownFilters
 from hippod.engine.index.protocol import (
     BATCH_QUERIES_MAX,
     Built,
@@ -58,8 +59,11 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 class _Waiting(NamedTuple):
+    """`mask` is that of the filter in the header, as it was when the search came."""
+
     header: Header
     queries: Vectors
+    mask: Mask | None
 
 
 class Host:
@@ -71,6 +75,7 @@ class Host:
         self._reassembly = Reassembly()
         self._searches: deque[_Waiting] = deque()
         self._sent_slots: list[Slots] = []
+        self._filters = KnownFilters()
         self._setup: HostSetup | None = None
         self._vectors: MappedVectors | None = None
         self._part: TrainedPart | None = None
@@ -139,7 +144,7 @@ class Host:
         if kind == Kind.SEARCH:
             assert self._setup is not None
             queries = np.frombuffer(body, self._setup.dtype).reshape(header.rows, -1)
-            self._searches.append(_Waiting(header, queries))
+            self._searches.append(_Waiting(header, queries, self._filters.mask(header.filter) if header.filter else None))
             return
         part = self._part
         if kind == Kind.SLOTS:
@@ -154,6 +159,10 @@ class Host:
         elif kind == Kind.REMOVE:
             assert part is not None
             part.remove(np.frombuffer(body, np.int64))
+        elif kind == Kind.FILTER:
+            self._filters.learn(header.ident, header.rows, body)
+        elif kind == Kind.FORGET:
+            self._filters.forget(header.ident)
         else:
             self._perform(header, bytes(body))
 
@@ -220,7 +229,7 @@ class Host:
         others: deque[_Waiting] = deque()
         while self._searches and rows < BATCH_QUERIES_MAX:
             waiting = self._searches.popleft()
-            like = waiting.header[4:7] == first[4:7]
+            like = waiting.header[4:9] == first[4:9]
             if like and rows + waiting.header.rows <= BATCH_QUERIES_MAX:
                 batch.append(waiting)
                 rows += waiting.header.rows
@@ -228,7 +237,8 @@ class Host:
                 others.append(waiting)
         self._searches.extendleft(reversed(others))
         queries = batch[0].queries if len(batch) == 1 else np.concatenate([waiting.queries for waiting in batch])
-        hits, short = self._search(queries, first)
+        # The mask of the last one is the newest.
+        hits, short = self._search(queries, first, batch[-1].mask)
         self._expect(rows)
         if len(batch) == 1:
             self._send(encode_found(first.ident, hits, short))
@@ -249,10 +259,12 @@ class Host:
             self._look_out_s = _LOOK_OUT_S
         self._answered_at = now
 
-    def _search(self, queries: Vectors, like: Header) -> tuple[Hits, bool]:
+    def _search(self, queries: Vectors, like: Header, mask: Mask | None) -> tuple[Hits, bool]:
         """Answer the queries, or nothing and `short` if that fails: the server then answers them exactly."""
         try:
             assert self._part is not None
+            if mask is not None:
+                return self._part.search_matching(queries, like.k, like.effort, like.reorder, like.depth, mask), False
             return self._part.search(queries, like.k, like.effort, like.reorder)
         except Exception:
             traceback.print_exc()
