@@ -88,7 +88,7 @@ async def test_more_filters_than_a_host_keeps_are_all_right(subject: Subject) ->
 
 
 async def test_fewer_come_back_where_the_depth_has_no_more(subject: Subject) -> None:
-    params = {"nprobe": 40, "reorder": 30, "ef_search": 30}
+    params = {"nprobe": 20, "reorder": 30, "ef_search": 30}
     hits = await subject.index.search_matching(subject.queries, K, params, Divisible(100).of(subject), 30)
     assert hits.counts.max() < K
     for query in range(len(subject.queries)):
