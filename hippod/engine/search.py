@@ -150,7 +150,7 @@ async def _search_tablets(question: Question, text: str, trace: Trace) -> Search
     tablets = question.table.tablets
     parts, hits = await nearest(question, text, question.k, trace)
     with trace.stage("gather"):
-        if len(parts) == 1 and not question.cost_of_gathering():
+        if len(parts) == 1 and question.is_light:
             return _gather(question, parts[0], hits[0])
         if len(parts) == 1:
             return await question.pool.run(_gather, question, parts[0], hits[0])
