@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from hippod.engine.catalog import IndexDefinition
 from hippod.engine.index.exact import Hits
-from hippod.engine.matching import Matches
+from hippod.engine.index.matches import Matches
 from hippod.engine.operations import Plan, Profile, Query, Search, SearchWay, TabletPlan, TabletProfile
 from hippod.engine.planner import plan_filtered
 from hippod.engine.ranges import deeper
@@ -71,13 +71,14 @@ def _search_in(table: Table, index: IndexDefinition, operation: Search, tablet: 
     rows = tablet.columns.live_count
     count = rows if matches is None else len(matches.slots)
     fetch: int | None = operation.k
+    cost_us = None
     if matches is None:
         way = SearchWay.EXACT if live.tuning_for(operation.k, operation.params) is None else SearchWay.INDEX
     else:
-        fetch = plan_filtered(operation.k, count, rows, trained=live.is_trained).fetch
+        fetch, cost_us = plan_filtered(live, operation.k, operation.params, matches, rows)
         way = SearchWay.AMONG if fetch is None else SearchWay.OVER_FETCH
     if not count:
-        way, fetch = SearchWay.NOTHING, None
+        way, fetch, cost_us = SearchWay.NOTHING, None, None
     tuning = None if fetch is None else live.tuning_for(fetch, deeper(operation.params, operation.k, fetch))
     return TabletPlan(
         tablet=tablet.number,
@@ -90,6 +91,7 @@ def _search_in(table: Table, index: IndexDefinition, operation: Search, tablet: 
         engine=description.engine,
         effort=None if tuning is None else tuning.effort,
         reorder=None if tuning is None else tuning.reorder,
+        cost_us=cost_us,
     )
 
 

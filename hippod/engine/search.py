@@ -18,8 +18,8 @@ from hippod.engine.addresses import addresses_in, gather
 from hippod.engine.explain import Trace, plan_search
 from hippod.engine.index.delivery import QUERIES_PER_PART
 from hippod.engine.index.exact import Hits
+from hippod.engine.index.matches import Matches
 from hippod.engine.index.pool import SearchPool
-from hippod.engine.matching import Matches
 from hippod.engine.operations import Metric, Search, SearchResult, SearchWay
 from hippod.engine.operations.queries import FILTER_BYTES_MAX, HITS_MAX, QUERIES_MAX
 from hippod.engine.planner import plan_filtered
@@ -150,6 +150,8 @@ async def _search_tablets(question: Question, text: str, trace: Trace) -> Search
     tablets = question.table.tablets
     parts, hits = await nearest(question, text, question.k, trace)
     with trace.stage("gather"):
+        if len(parts) == 1 and question.is_light:
+            return _gather(question, parts[0], hits[0])
         if len(parts) == 1:
             return await question.pool.run(_gather, question, parts[0], hits[0])
         return await question.pool.run(_merge, question, tablets, parts, hits)
@@ -167,7 +169,7 @@ async def nearest(question: Question, text: str, k: int, trace: Trace) -> tuple[
         parts = list(question.table.tablets.values())
         searches = [_search_whole(question, tablet, k, trace) for tablet in parts]
     with trace.stage("search"):
-        return parts, await asyncio.gather(*searches)
+        return parts, [await searches[0]] if len(searches) == 1 else await asyncio.gather(*searches)
 
 
 async def _search_whole(question: Question, tablet: Tablet, k: int, trace: Trace) -> Hits:
@@ -179,28 +181,23 @@ async def _search_whole(question: Question, tablet: Tablet, k: int, trace: Trace
 
 
 async def _search_matches(question: Question, tablet: Tablet, matches: Matches, k: int, trace: Trace) -> Hits:
-    """Over-fetch while that is the cheaper way, then search among the matches."""
-    index = tablet.indexes[question.index]
-    wanted = min(k, len(matches.slots))
-    plan = plan_filtered(k, len(matches.slots), tablet.columns.live_count, trained=index.is_trained)
-    if plan.fetch is not None:
-        with trace.way(tablet, SearchWay.OVER_FETCH, plan.fetch) as took:
-            hits = await index.search(question.vectors, plan.fetch, deeper(question.params, question.k, plan.fetch))
-            kept = took(await question.pool.run(_keep_matching, hits, matches.mask, k))
-        if (kept.counts >= wanted).all():
-            return kept
+    """By the way that costs least; queries that find too few over-fetching get the rest of an answer among the matches."""
+    index, vectors = tablet.indexes[question.index], question.vectors
+    params = deeper(question.params, question.k, k)
+    depth = plan_filtered(index, k, params, matches, tablet.columns.live_count).depth
+    if depth is None:
+        matches.experience.passed_over()
+        with trace.way(tablet, SearchWay.AMONG, len(matches.slots)) as took:
+            return took(await index.search_among(vectors, k, matches.slots))
+    assert isinstance(vectors, np.ndarray)  # nothing is trained over sparse vectors
+    with trace.way(tablet, SearchWay.OVER_FETCH, depth) as took:
+        hits = took(await index.search_matching(vectors, k, deeper(params, k, depth), matches, depth))
+    lacking = np.flatnonzero(hits.counts < min(k, len(matches.slots)))
+    matches.experience.tried(depth, len(hits.counts), len(lacking))
+    if not len(lacking):
+        return hits
     with trace.way(tablet, SearchWay.AMONG, len(matches.slots)) as took:
-        return took(await index.search_among(question.vectors, k, matches.slots))
-
-
-def _keep_matching(hits: Hits, mask: npt.NDArray[np.bool_], k: int) -> Hits:
-    """The first k matching hits of each query. Rows younger than the mask are not known to match."""
-    width = hits.slots.shape[1]
-    known = (np.arange(width) < hits.counts[:, None]) & (hits.slots < len(mask))
-    known &= mask[np.where(known, hits.slots, 0)]
-    order = np.argsort(~known, axis=1, kind="stable")[:, :k]
-    counts = np.minimum(known.sum(axis=1), k).astype(np.int32)
-    return Hits(np.take_along_axis(hits.slots, order, 1), np.take_along_axis(hits.scores, order, 1), counts)
+        return hits.replaced(lacking, took(await index.search_among(vectors[lacking], k, matches.slots)))
 
 
 def _merge(question: Question, tablets: Mapping[int, Tablet], parts: Sequence[Tablet], hits: Sequence[Hits]) -> SearchResult:

@@ -22,11 +22,12 @@ from hippod.engine.columns import FieldColumn
 from hippod.engine.effects import RowsEffect
 from hippod.engine.expr import Filter, compile_filter
 from hippod.engine.index.hosts import HostPool
+from hippod.engine.index.matches import Experience, Matches
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.index.vector_index import VectorIndex
 from hippod.engine.keyindex import KeyIndex
-from hippod.engine.matching import Matcher, Matches, matches_of_slots
+from hippod.engine.matching import Matcher, matches_of_slots
 from hippod.engine.operations import IndexState, Metric
 from hippod.engine.operations.queries import FILTER_BYTES_MAX
 from hippod.engine.routing import Router
@@ -220,7 +221,7 @@ class Table:
             found = self.keys.lookup(keys)
             found = np.unique(found[found >= 0])
             split = split_by_tablet(self.tablets, found)
-            return [TabletMatches(tablet, matches_of_slots(slots, tablet.columns.count)) for tablet, _, slots in split]
+            return [TabletMatches(tablet, matches_of_slots(slots, tablet.columns.count, 0, Experience())) for tablet, _, slots in split]
         tablets = self.possible_tablets(text)
         found_of = await asyncio.gather(*(self.matchers[tablet.number].matches(text, condition) for tablet in tablets))
         return [TabletMatches(tablet, matches) for tablet, matches in zip(tablets, found_of, strict=True)]

@@ -169,10 +169,12 @@ class Tablet:
         self.scalar_indexes = {number: kept.get(number) or ScalarIndex() for number in names}
         self._indexed = {name: self.scalar_indexes[number] for number, name in names.items()}
 
-    def selector(self, condition: Filter) -> Callable[[Mask], Selection]:
-        """What finds the living rows that match, given who of the published rows lives; made while nobody renames fields, used in any
-        thread but the event loop's."""
+    def selector(self, condition: Filter, first: int = 0) -> Callable[[Mask], Selection]:
+        """What finds the living rows from slot `first` on that match, given who of the published rows lives; made while nobody renames
+        fields, used in any thread but the event loop's."""
         columns = self.columns.view()
+        if first:
+            return lambda alive: condition.select_from(columns, first, alive)
         used = {name: index for name, index in self._indexed.items() if name in condition.fields}
 
         def select(alive: Mask) -> Selection:

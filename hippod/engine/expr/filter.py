@@ -68,6 +68,11 @@ class Filter:
         rows = rows[alive[rows]]
         return Selection(rows[self.mask(_Gathered(columns, rows), len(rows))], len(rows))
 
+    def select_from(self, columns: ColumnSource, first: int, alive: Mask) -> Selection:
+        """The living rows that match from slot `first` on; no others are looked at."""
+        rows = first + np.flatnonzero(alive[first:])
+        return Selection(rows[self.mask(_Gathered(columns, rows), len(rows))], len(rows))
+
     def key_values(self) -> Values | None:
         """The primary keys that the filter names, if it is nothing but `key == x` or `key in [...]`: then a lookup answers it."""
         return self._keys

@@ -17,11 +17,12 @@ import numpy as np
 
 from hippod.engine.index.exact import Hits, Mask
 from hippod.engine.index.host_process import HostLost, HostProcess
+from hippod.engine.index.known_filters import ToldFilters
 from hippod.engine.index.lane import Batch, Lane, Search
 from hippod.engine.index.look_out import LoopLookOut
 from hippod.engine.index.options import IndexOptions
 from hippod.engine.index.pool import SearchPool
-from hippod.engine.index.protocol import Kind
+from hippod.engine.index.protocol import UNRESTRICTED, Kind, Restriction
 from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.vectors import Slots
@@ -72,6 +73,7 @@ class Generation:
         self._answered_at = 0.0
         self._look_out = LoopLookOut()
         self._watch: asyncio.TimerHandle | None = None
+        self._told = ToldFilters()
         self._held: list[tuple[int, int] | Slots] | None = None
         self.lane = Lane(
             self._start, batches_max=_BATCHES_MAX, queries_max=options.host_queries_max, waiting_max=options.waiting_queries_max
@@ -120,7 +122,7 @@ class Generation:
 
     def search(self, search: Search, *, accepted: bool = False) -> None:
         """Answer the search, which has a tuning, with its like. Raises RetryLater if too much waits, unless it was `accepted` before."""
-        search.key = (search.fetch, search.tuning)
+        search.key = (search.fetch, search.tuning, search.depth, 0 if search.matches is None else search.matches.ident)
         (self.lane.resubmit if accepted else self.lane.submit)(search)
 
     def is_outgrown(self, live_count: int, deletion_share_max: float) -> bool:
@@ -159,10 +161,14 @@ class Generation:
         if self._watch is None:
             self._answered_at = time.monotonic()
             self._watch = self._loop.call_later(_WATCH_S, self._look)
+        queries, restriction = [search.queries for search in batch.searches], UNRESTRICTED
         try:
-            self.host.search(
-                ident, batch.rows, first.fetch, effort, max(reorder, first.fetch), [search.queries for search in batch.searches]
-            )
+            if first.matches is not None:
+                # Searches with one filter may stand at several versions of the table; the newest tells most.
+                newest = max((search.matches for search in batch.searches if search.matches is not None), key=lambda m: len(m.mask))
+                self.host.tell(self._told.news(newest))
+                restriction = Restriction(max(first.depth, first.fetch), newest.ident)
+            self.host.search(ident, batch.rows, first.fetch, effort, max(reorder, first.fetch, first.depth), queries, restriction)
         except HostLost:
             self.host.kill()
 

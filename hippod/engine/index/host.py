@@ -27,7 +27,8 @@ import numpy as np
 
 from hippod.engine.index import engines
 from hippod.engine.index.choice import choose
-from hippod.engine.index.exact import Hits
+from hippod.engine.index.exact import Hits, Mask
+from hippod.engine.index.known_filters import KnownFilters
 from hippod.engine.index.look_out import LookOut
 from hippod.engine.index.protocol import (
     BATCH_QUERIES_MAX,
@@ -56,8 +57,11 @@ _PR_SET_PDEATHSIG: Final = 1
 
 
 class _Waiting(NamedTuple):
+    """`mask` is that of the filter in the header, as it was when the search came."""
+
     header: Header
     queries: Vectors
+    mask: Mask | None
 
 
 class Host:
@@ -69,6 +73,7 @@ class Host:
         self._reassembly = Reassembly()
         self._searches: deque[_Waiting] = deque()
         self._sent_slots: list[Slots] = []
+        self._filters = KnownFilters()
         self._setup: HostSetup | None = None
         self._vectors: MappedVectors | None = None
         self._part: TrainedPart | None = None
@@ -125,7 +130,7 @@ class Host:
         if kind == Kind.SEARCH:
             assert self._setup is not None
             queries = np.frombuffer(body, self._setup.dtype).reshape(header.rows, -1)
-            self._searches.append(_Waiting(header, queries))
+            self._searches.append(_Waiting(header, queries, self._filters.mask(header.filter) if header.filter else None))
             return
         part = self._part
         if kind == Kind.SLOTS:
@@ -140,6 +145,10 @@ class Host:
         elif kind == Kind.REMOVE:
             assert part is not None
             part.remove(np.frombuffer(body, np.int64))
+        elif kind == Kind.FILTER:
+            self._filters.learn(header.ident, header.rows, body)
+        elif kind == Kind.FORGET:
+            self._filters.forget(header.ident)
         else:
             self._perform(header, bytes(body))
 
@@ -206,7 +215,7 @@ class Host:
         others: deque[_Waiting] = deque()
         while self._searches and rows < BATCH_QUERIES_MAX:
             waiting = self._searches.popleft()
-            like = waiting.header[4:7] == first[4:7]
+            like = waiting.header[4:9] == first[4:9]
             if like and rows + waiting.header.rows <= BATCH_QUERIES_MAX:
                 batch.append(waiting)
                 rows += waiting.header.rows
@@ -214,7 +223,8 @@ class Host:
                 others.append(waiting)
         self._searches.extendleft(reversed(others))
         queries = batch[0].queries if len(batch) == 1 else np.concatenate([waiting.queries for waiting in batch])
-        hits, short = self._search(queries, first)
+        # The mask of the last one is the newest.
+        hits, short = self._search(queries, first, batch[-1].mask)
         self._look_out.answered(alone=rows == 1)
         if len(batch) == 1:
             self._send(encode_found(first.ident, hits, short))
@@ -226,10 +236,12 @@ class Host:
             at = stop
         self._send(b"".join(answers))
 
-    def _search(self, queries: Vectors, like: Header) -> tuple[Hits, bool]:
+    def _search(self, queries: Vectors, like: Header, mask: Mask | None) -> tuple[Hits, bool]:
         """Answer the queries, or nothing and `short` if that fails: the server then answers them exactly."""
         try:
             assert self._part is not None
+            if mask is not None:
+                return self._part.search_matching(queries, like.k, like.effort, like.reorder, like.depth, mask), False
             return self._part.search(queries, like.k, like.effort, like.reorder)
         except Exception:
             traceback.print_exc()

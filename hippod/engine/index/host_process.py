@@ -18,10 +18,12 @@ import numpy as np
 
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.protocol import (
+    UNRESTRICTED,
     Header,
     HostSetup,
     Kind,
     Reassembly,
+    Restriction,
     decode_found,
     encode,
     encode_search,
@@ -118,9 +120,15 @@ class HostProcess(asyncio.Protocol):
             await self._writable.wait()
             self._write(message)
 
-    def search(self, ident: int, rows: int, k: int, effort: int, reorder: int, queries: list[Vectors]) -> None:
+    def search(
+        self, ident: int, rows: int, k: int, effort: int, reorder: int, queries: list[Vectors], restriction: Restriction = UNRESTRICTED
+    ) -> None:
         """Ask for the answers to `rows` queries; they come with `ident`. Raises HostLost."""
-        self._write(encode_search(ident, rows, k, effort, reorder, queries))
+        self._write(encode_search(ident, rows, k, effort, reorder, queries, restriction))
+
+    def tell(self, messages: Iterable[bytes]) -> None:
+        """Send what searches that are sent later rely on. Raises HostLost."""
+        self._write_all(messages)
 
     def add_range(self, first_slot: int, count: int) -> None:
         """Tell of new rows. Raises HostLost."""

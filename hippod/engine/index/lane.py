@@ -15,6 +15,7 @@ from typing import Any
 
 from hippod.engine.arrays import concat_values
 from hippod.engine.index.exact import Hits
+from hippod.engine.index.matches import Matches
 from hippod.engine.index.protocol import BATCH_QUERIES_MAX
 from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Queries, Slots
@@ -22,12 +23,13 @@ from hippod.errors import RetryLater
 
 
 class Search:
-    """One waiting search for k rows per query: of all, tuned as `tuning` says (None: exactly), or of the slots `among`.
+    """One waiting search for k rows per query: of all, tuned as `tuning` says (None: exactly), or of the slots `among`. Where it is tuned
+    and has `matches`, the k rows are those of them within the `depth` nearest of all; `among` are then their slots, to search exactly.
 
     `fetch` rows are asked for, at least k. Only searches with equal `key` share a batch. The future gets what `finish` makes of the hits.
     """
 
-    __slots__ = ("among", "fetch", "finish", "future", "k", "key", "queries", "rows", "tuning")
+    __slots__ = ("among", "depth", "fetch", "finish", "future", "k", "key", "matches", "queries", "rows", "tuning")
 
     def __init__(
         self,
@@ -37,6 +39,8 @@ class Search:
         tuning: Tuning | None,
         among: Slots | None = None,
         finish: Callable[[Hits], Any] | None = None,
+        matches: Matches | None = None,
+        depth: int = 0,
     ) -> None:
         self.queries: Any = queries
         self.rows = len(queries)
@@ -44,7 +48,9 @@ class Search:
         self.fetch = k
         self.key: Hashable = None
         self.future = future
-        self.among = among
+        self.among = among if matches is None else matches.slots
+        self.matches = matches
+        self.depth = depth
         self.tuning = tuning
         self.finish = finish
 

@@ -1,14 +1,18 @@
 """The bytes between the server and an index host, over a socket pair on one machine: fixed headers and raw arrays.
 
-Every message is a header of 32 bytes (eight u32, native order, both ends are one machine) and a body padded to 8 bytes:
+Every message is a header of 40 bytes (ten u32, native order, both ends are one machine) and a body padded to 8 bytes:
 
-    0 body bytes   without the padding          16 k         rows wanted per query / found at most
-    4 kind         see Kind                     20 effort    SEARCH: see spec.Tuning
-    8 ident        answers carry the request's  24 reorder   SEARCH: candidates scored exactly
-   12 rows         queries, or slots in all     28 short     FOUND: 1 = fewer rows than asked although more live
+    0 body bytes   without the padding          20 effort    SEARCH: see spec.Tuning
+    4 kind         see Kind                     24 reorder   SEARCH: candidates scored exactly
+    8 ident        answers carry the request's  28 depth     SEARCH: with a filter, how many of the nearest rows may match
+   12 rows         queries, or slots in all     32 filter    SEARCH: ident of the filter, 0 = none
+   16 k            rows wanted per query        36 short     FOUND: 1 = fewer rows than asked although more live
+                   / found at most
 
 To the host: OPEN (JSON HostSetup), SLOTS (int64 positions to slots, to be continued), TRAIN (JSON), LOAD (JSON), SAVE
 (JSON), COUNT, ADD and REMOVE (int64 slots), ADD_RANGE (two int64: first slot, count), SEARCH (queries like the rows).
+FILTER: which of the slots below `rows` match the filter `ident`: int64 first slot, a multiple of 8, and from it on a bit a slot,
+lowest first; those below it are known. FORGET: the filter `ident` is not used any more.
 From the host: DONE (for TRAIN JSON Built; for SAVE int64: slots of the positions, -1 for the
 dead; for COUNT as STATUS) or FAILED (text)
 answers OPEN, TRAIN, LOAD, SAVE and COUNT; FOUND (slots int64 (rows, k), scores float32 (rows, k), counts int32 (rows,))
@@ -27,12 +31,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.vectors import Slots, Vectors
 
-HEADER: Final = struct.Struct("=8I")
+HEADER: Final = struct.Struct("=10I")
 SLOTS_PER_MESSAGE: Final = 65_536
 # Queries that a host answers in one call, and so the most that are sent as one: fewer leave server, host and clients busy side by side.
 BATCH_QUERIES_MAX: Final = 16
@@ -50,6 +55,8 @@ class Kind(enum.IntEnum):
     REMOVE = 8
     SEARCH = 9
     COUNT = 10
+    FILTER = 11
+    FORGET = 12
     DONE = 16
     FAILED = 17
     FOUND = 18
@@ -64,6 +71,8 @@ class Header(NamedTuple):
     k: int
     effort: int
     reorder: int
+    depth: int
+    filter: int
     short: int
 
 
@@ -127,14 +136,33 @@ class Reassembly:
 
 
 def encode(kind: Kind, ident: int, body: bytes = b"") -> bytes:
-    return b"".join((HEADER.pack(len(body), kind, ident, 0, 0, 0, 0, 0), body, _PADDING[len(body) & 7]))
+    return b"".join((HEADER.pack(len(body), kind, ident, 0, 0, 0, 0, 0, 0, 0), body, _PADDING[len(body) & 7]))
 
 
-def encode_search(ident: int, rows: int, k: int, effort: int, reorder: int, queries: Sequence[Vectors]) -> bytes:
+class Restriction(NamedTuple):
+    """A search keeps of the `depth` nearest rows those that match the filter with this ident."""
+
+    depth: int
+    filter: int
+
+
+UNRESTRICTED: Final = Restriction(0, 0)
+
+
+def encode_search(
+    ident: int, rows: int, k: int, effort: int, reorder: int, queries: Sequence[Vectors], restriction: Restriction = UNRESTRICTED
+) -> bytes:
     """A SEARCH of `rows` queries in all, from arrays (n, dimension) in C order."""
     body_bytes = sum([part.nbytes for part in queries])
-    header = HEADER.pack(body_bytes, Kind.SEARCH, ident, rows, k, effort, reorder, 0)
+    header = HEADER.pack(body_bytes, Kind.SEARCH, ident, rows, k, effort, reorder, *restriction, 0)
     return b"".join([header, *[part.data for part in queries], _PADDING[body_bytes & 7]])
+
+
+def encode_filter(ident: int, rows: int, first: int, bits: npt.NDArray[np.uint8]) -> bytes:
+    """A FILTER; `bits` are those of the slots first..rows-1."""
+    body_bytes = 8 + bits.nbytes
+    header = HEADER.pack(body_bytes, Kind.FILTER, ident, rows, 0, 0, 0, 0, 0, 0)
+    return b"".join((header, np.int64(first).tobytes(), bits.tobytes(), _PADDING[body_bytes & 7]))
 
 
 def encode_slots(kind: Kind, slots: Slots) -> Iterator[bytes]:
@@ -148,7 +176,7 @@ def encode_found(ident: int, hits: Hits, short: bool) -> bytes:
     body_bytes = rows * k * 12 + rows * 4
     return b"".join(
         (
-            HEADER.pack(body_bytes, Kind.FOUND, ident, rows, k, 0, 0, short),
+            HEADER.pack(body_bytes, Kind.FOUND, ident, rows, k, 0, 0, 0, 0, short),
             hits.slots.tobytes(),
             hits.scores.tobytes(),
             hits.counts.tobytes(),

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from hippod.engine.index.exact import Hits, Mask, Terms, best_of, search_exactly
 from hippod.engine.index.exact_binary import search_binary
+from hippod.engine.index.known_filters import matching
 from hippod.engine.index.point_index import PointIndex
 from hippod.engine.index.rescore import Rescorer
 from hippod.engine.index.vectors import Slots, Vectors, VectorSource
@@ -112,6 +113,13 @@ class TrainedPart:
         hits = self._with_fresh(queries, k, trained) if self.fresh_count else trained
         return hits, bool(hits.counts.min() < min(k, self.size + self.fresh_count))
 
+    def search_matching(self, queries: Vectors, k: int, effort: int, reorder: int, depth: int, mask: Mask) -> Hits:
+        """The k best of each query that match: of the `depth` nearest rows that a search with this tuning finds, those in `mask` (bool, by
+        slot; rows above it do not match), and of the fresh rows all. Perhaps fewer than k although more match."""
+        spare = max(0, depth - k) + min(self.doomed_count, k + _SPARE)
+        hits = self._search_trained(queries, k, effort, reorder, spare, mask)
+        return self._with_fresh(queries, k, hits, mask) if self.fresh_count else hits
+
     def work(self, budget_s: float) -> None:
         """One step of absorbing or deleting that takes about `budget_s`."""
         task = "delete" if self._deletable_count else "absorb"
@@ -129,29 +137,36 @@ class TrainedPart:
         slots[(slots >= 0) & self._is_doomed[slots]] = -1
         return slots
 
-    def _search_trained(self, queries: Vectors, k: int, effort: int, reorder: int, spare: int) -> Hits:
-        """The k best living of the trained rows; `spare` more are looked at because of the dead among them."""
+    def _search_trained(self, queries: Vectors, k: int, effort: int, reorder: int, spare: int, mask: Mask | None = None) -> Hits:
+        """The k best living of the trained rows that are in the mask; `spare` more are looked at because of those that are not."""
         wide = min(k + spare, max(1, self._size))
         if self._rescorer is not None:
             wide = min(max(reorder, wide), max(1, self._size))
         positions, scores, counts = self._index.search(queries, wide, effort, max(reorder, wide))
         slots = self._slots[positions]
-        if not self.doomed_count and wide == k and self._rescorer is None:
+        if not self.doomed_count and wide == k and self._rescorer is None and mask is None:
             return Hits(slots, scores, counts)
         valid = np.arange(wide) < counts[:, None]
         if self.doomed_count:
             valid &= (slots >= 0) & ~self._is_doomed[slots]
+        if mask is not None:
+            valid &= matching(mask, slots)
+            slots, scores, valid = _packed(slots, scores, valid)
         if self._rescorer is not None:
             np.maximum(slots, 0, out=slots)
             scores = self._rescorer.scores(queries, slots, len(self._place))
         return best_of(slots, self._order(scores, valid), valid, scores, k)
 
-    def _with_fresh(self, queries: Vectors, k: int, trained: Hits) -> Hits:
+    def _with_fresh(self, queries: Vectors, k: int, trained: Hits, mask: Mask | None = None) -> Hits:
         self._compact_fresh()
         fresh = self._fresh[0]
+        if mask is not None:
+            fresh = fresh[matching(mask, fresh)]
+            if not len(fresh):
+                return trained
         low, high = int(fresh[0]), int(fresh[-1]) + 1
         rows = self._vectors.view(high)
-        if high - low <= 2 * len(fresh):
+        if high - low <= 2 * len(fresh) and mask is None:
             alive = None if high - low == self.fresh_count else self._is_fresh[:high]
             found = self._search_fresh(rows, queries, k, None, alive, low)
         else:
@@ -224,3 +239,10 @@ class TrainedPart:
         self._place = np.concatenate((self._place, np.full(extra, -1, np.int64)))
         self._is_fresh = np.concatenate((self._is_fresh, np.zeros(extra, np.bool_)))
         self._is_doomed = np.concatenate((self._is_doomed, np.zeros(extra, np.bool_)))
+
+
+def _packed(slots: Slots, scores: npt.NDArray[np.float32], valid: Mask) -> tuple[Slots, npt.NDArray[np.float32], Mask]:
+    """Without what is valid in no row: the valid ones of each row come first, in their order."""
+    width = max(1, int(valid.sum(axis=1).max()))
+    order = np.argsort(~valid, axis=1, kind="stable")[:, :width]
+    return np.take_along_axis(slots, order, 1), np.take_along_axis(scores, order, 1), np.take_along_axis(valid, order, 1)

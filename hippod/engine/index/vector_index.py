@@ -26,8 +26,9 @@ from hippod.engine.index.generation import Generation
 from hippod.engine.index.generations import Generations
 from hippod.engine.index.hosts import HostPool
 from hippod.engine.index.lane import Search
+from hippod.engine.index.matches import Matches
 from hippod.engine.index.pool import SearchPool
-from hippod.engine.index.recall.curve import promised_recall
+from hippod.engine.index.recall.curve import bucket_of, promised_recall
 from hippod.engine.index.recall.keeper import RecallKeeper, RecallState
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.spec import IndexSpec, Tuning
@@ -166,7 +167,7 @@ class VectorIndex:
         promise = self._promise(queries, params)
         answer = self._submit(queries, k, self._tuning(params, k, promise), None)
         if promise is not None:
-            answer.add_done_callback(partial(self._recall.answered_later, queries, k, promise))
+            answer.add_done_callback(partial(self._recall.answered_later, queries, k, promise, bucket_of(k), self._search_exactly))
         return answer
 
     def answer(self, queries: Queries, k: int, params: Mapping[str, Any], finish: Callable[[Hits], T]) -> asyncio.Future[T]:
@@ -191,6 +192,23 @@ class VectorIndex:
         """The k nearest of the living among `slots` (distinct), exactly. `slots` must not change before the answer."""
         self._check_searchable()
         return self._submit(queries, k, None, slots)
+
+    def search_matching(self, queries: Queries, k: int, params: Mapping[str, Any], matches: Matches, depth: int) -> asyncio.Future[Hits]:
+        """The k best of those that match within the `depth` nearest rows as `search` finds them: perhaps fewer than k although more match.
+
+        `params` as there; a promise of recall is kept for the `depth` nearest. Where the index answers exactly, so is this answered.
+        """
+        promise = self._promise(queries, params)
+        answer = self._submit(queries, k, self._tuning(params, depth, promise), None, matches, depth)
+        if promise is not None:
+            answer.add_done_callback(partial(self._matched, queries, k, promise, matches, depth))
+        return answer
+
+    def _matched(self, queries: Queries, k: int, promise: float, matches: Matches, depth: int, answer: asyncio.Future[Hits]) -> None:
+        """Perhaps look whether a promise was kept, unless too few were found: that is not what the user gets."""
+        if not answer.cancelled() and answer.exception() is None and answer.result().counts[0] >= min(k, len(matches.slots)):
+            exact = partial(self.search_among, slots=matches.slots)
+            self._recall.answered_later(queries, k, promise, bucket_of(depth), exact, answer)
 
     @property
     def is_trained(self) -> bool:
@@ -247,22 +265,25 @@ class VectorIndex:
             return None
         return self.spec.tuning(params, k, generation.recipe) if promise is None else self._recall.tuning(k, promise)
 
-    def _submit(self, queries: Queries, k: int, tuning: Tuning | None, among: Slots | None) -> asyncio.Future[Hits]:
+    def _submit(
+        self, queries: Queries, k: int, tuning: Tuning | None, among: Slots | None, matches: Matches | None = None, depth: int = 0
+    ) -> asyncio.Future[Hits]:
         """Submit a search; a long one goes in parts, so that others get their turn between them."""
         if len(queries) <= QUERIES_PER_PART:
             future: asyncio.Future[Hits] = self._loop.create_future()
-            self._route(Search(queries, k, future, tuning, among))
+            self._route(Search(queries, k, future, tuning, among, None, matches, depth))
             return future
         parts: list[asyncio.Future[Hits]] = []
         for at in range(0, len(queries), QUERIES_PER_PART):
             parts.append(self._loop.create_future())
-            self._route(Search(queries[at : at + QUERIES_PER_PART], k, parts[-1], tuning, among), accepted=at > 0)
+            part = Search(queries[at : at + QUERIES_PER_PART], k, parts[-1], tuning, among, None, matches, depth)
+            self._route(part, accepted=at > 0)
         return asyncio.ensure_future(join(parts))
 
     def _route(self, search: Search, *, accepted: bool = False) -> None:
         """To the host, unless exactness is asked for or cheap enough for what is wanted."""
         generation, tuning = self._generations.current, search.tuning
-        if generation is not None and tuning is not None and self._is_worth_it(generation, search.fetch, tuning):
+        if generation is not None and tuning is not None and self._is_worth_it(generation, max(search.fetch, search.depth), tuning):
             generation.search(search, accepted=accepted)
         else:
             self._exact.search(search, accepted=accepted)

@@ -24,8 +24,9 @@ from hippod.engine.operations import (
     SearchWay,
 )
 from hippod.engine.options import EngineOptions
+from hippod.engine.schema import DataType, Field, Schema
 from hippod.errors import FilterError
-from tests.unit.engine.harness import BOOKS, book_columns, cells, opened, run, vectors
+from tests.unit.engine.harness import BOOKS, book_columns, cells, column, opened, run, vectors
 
 BY_ID = Partitioning(PartitionKind.RANGE, ["id"], [Partition("low", [100]), Partition("mid", [200]), Partition("high", [1_000_000])])
 QUERY = vectors([5.0, 1.0, 0.0, 0.0])
@@ -92,18 +93,24 @@ async def test_a_trained_index_tells_its_engine_and_tuning(tmp_path: Path) -> No
     trained = IndexOptions(train_rows_min=500)
     engine = await Engine.open(EngineOptions(data_dir=tmp_path / "data", free_bytes_min=0, index=trained))
     try:
-        await run(engine, CreateTable("books", BOOKS))
-        noise = np.random.default_rng(1).normal(size=(4_000, 4)).astype(np.float32)
-        await run(engine, Insert("books", book_columns(range(4_000), v=noise)))
+        wide = Schema(fields=(Field("id", DataType.INT64, primary_key=True), Field("v", DataType.FLOAT_VECTOR, dimension=256)))
+        await run(engine, CreateTable("books", wide))
+        noise = np.random.default_rng(1).normal(size=(4_000, 256)).astype(np.float32)
+        await run(engine, Insert("books", [column("id", np.arange(4_000)), column("v", noise)]))
         await run(engine, CreateIndex("books", "ix", "v", type="IVF_FLAT", params={"nlist": 32}))
         await run(engine, ActivateIndex("books", "ix"))
-        (whole,) = (await run(engine, Search("books", QUERY, 3, params={"nprobe": 4}, explain=True))).plan.tablets
+        (whole,) = (await run(engine, Search("books", noise[:1], 3, params={"nprobe": 4}, explain=True))).plan.tablets
         assert (whole.way, whole.fetch, whole.effort) == ("index", 3, 4)
         assert whole.engine != "exact"
         assert whole.reorder is not None
-        (most,) = (await run(engine, Search("books", QUERY, 3, filter="id >= 0", explain=True))).plan.tablets
-        assert (most.way, most.matches) == ("over_fetch", 4_000)
-        done = await run(engine, Search("books", QUERY, 3, filter="id >= 0", profile=True))
-        assert [(t.way, t.fetch) for t in done.profile.tablets] == [("over_fetch", most.fetch)]
+        assert whole.cost_us is None
+        (most,) = (await run(engine, Search("books", noise[:1], 3, filter="id >= 0", explain=True))).plan.tablets
+        assert (most.way, most.matches, most.fetch) == ("over_fetch", 4_000, 30)
+        assert most.effort is not None
+        (few,) = (await run(engine, Search("books", noise[:1], 3, filter="id < 20", explain=True))).plan.tablets
+        assert (few.way, few.matches, few.fetch, few.effort) == ("among", 20, None, None)
+        assert few.cost_us < most.cost_us
+        done = await run(engine, Search("books", noise[:1], 3, filter="id >= 0", profile=True))
+        assert [(t.way, t.fetch, t.hits) for t in done.profile.tablets] == [("over_fetch", most.fetch, 3)]
     finally:
         await engine.close()

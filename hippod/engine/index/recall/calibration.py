@@ -25,7 +25,7 @@ from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Slots, Vectors
 from hippod.engine.operations.indexes import Metric
 
-_QUERIES: Final = {10: 320, 100: 160, 1_000: 64}
+_QUERIES: Final = {10: 320, 30: 224, 100: 160, 300: 100, 1_000: 64}
 _EXACT_BATCH: Final = 8
 _BATCH: Final = 32
 _STEP: Final = 1.15

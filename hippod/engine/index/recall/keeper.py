@@ -42,6 +42,7 @@ T = TypeVar("T")
 _ROWS_PER_HIT_MIN: Final = 4
 _QUERIES_KEPT: Final = 512
 _CHANGED_SHARE: Final = 0.2
+_CHOICES_KEPT: Final = 64
 _AUDIT_EVERY_S: Final = 0.5
 _AUDIT_SHARE: Final = 0.02
 
@@ -65,6 +66,7 @@ class RecallKeeper:
         self._exact = exact
         self._generation: Generation | None = None
         self._curves: dict[int, Curve] = {}
+        self._choices: dict[tuple[int, float], tuple[Curve, Tuning | None]] = {}
         self._wanted: dict[int, None] = {}
         self._task: asyncio.Task[None] | None = None
         self._measuring = ""
@@ -105,7 +107,16 @@ class RecallKeeper:
         curve = self._curves.get(bucket)
         if curve is None or self._is_stale(curve):
             self._want(bucket)
-        return None if curve is None else curve.choose(promise)
+        return None if curve is None else self._choice(curve, promise)
+
+    def _choice(self, curve: Curve, promise: float) -> Tuning | None:
+        """What the curve chooses; choosing looks at all its points, too often for every search."""
+        known = self._choices.get((curve.k, promise))
+        if known is None or known[0] is not curve:
+            if len(self._choices) >= _CHOICES_KEPT:
+                self._choices.clear()
+            known = self._choices[curve.k, promise] = curve, curve.choose(promise)
+        return known[1]
 
     def saw(self, queries: Queries) -> None:
         """Keep a fair sample of the queries that come, one a request (algorithm R, Vitter 1985)."""
@@ -126,20 +137,22 @@ class RecallKeeper:
         """`finish`, which also looks, perhaps, whether the promise was kept."""
 
         def watch(hits: Hits) -> T:
-            self._answered(queries, k, promise, hits)
+            self._answered(queries, k, promise, bucket_of(k), self._exact, hits)
             return finish(hits)
 
         return watch
 
-    def answered_later(self, queries: Queries, k: int, promise: float, answer: asyncio.Future[Hits]) -> None:
-        """A search with a promise has ended: perhaps look whether it was kept."""
+    def answered_later(
+        self, queries: Queries, k: int, promise: float, bucket: int | None, exact: ExactSearch, answer: asyncio.Future[Hits]
+    ) -> None:
+        """A search with a promise, which went by the curve of `bucket`, has ended: perhaps look whether it was kept. `exact` finds all."""
         if not answer.cancelled() and answer.exception() is None:
-            self._answered(queries, k, promise, answer.result())
+            self._answered(queries, k, promise, bucket, exact, answer.result())
 
-    def _answered(self, queries: Queries, k: int, promise: float, hits: Hits) -> None:
+    def _answered(self, queries: Queries, k: int, promise: float, bucket: int | None, exact: ExactSearch, hits: Hits) -> None:
         loop = asyncio.get_running_loop()
         if self._generation is not None and isinstance(queries, np.ndarray) and self._auditing is None and loop.time() >= self._next_audit:
-            self._auditing = loop.create_task(self._look_again(queries[:1], k, promise, hits.part(0, 1)))
+            self._auditing = loop.create_task(self._look_again(queries[:1], k, promise, bucket, exact, hits.part(0, 1)))
             self._auditing.add_done_callback(self._audit_ended)
 
     def describe(self) -> RecallState:
@@ -150,10 +163,10 @@ class RecallKeeper:
         while self._task is not None:
             await asyncio.wait([self._task])
 
-    async def _look_again(self, queries: Vectors, k: int, promise: float, hits: Hits) -> None:
+    async def _look_again(self, queries: Vectors, k: int, promise: float, bucket: int | None, exactly: ExactSearch, hits: Hits) -> None:
         loop = asyncio.get_running_loop()
         changed, started = self._changed, loop.time()
-        exact = await self._exact(queries, k)
+        exact = await exactly(queries, k)
         took = loop.time() - started
         self._next_audit = loop.time() + max(_AUDIT_EVERY_S, took / _AUDIT_SHARE)
         if changed != self._changed or not exact.counts[0]:
@@ -161,7 +174,6 @@ class RecallKeeper:
         found = int(exact.counts[0])
         recall = recall_of(hits, exact.scores[:, found - 1], found, self._spec.metric)
         self._audit.add(promise, float(recall[0]))
-        bucket = bucket_of(k)
         if bucket is not None and self._audit.is_broken(promise):
             log.info("searches that were promised a recall of %s find less: an index is measured again", promise)
             self._audit.clear()
