@@ -66,7 +66,11 @@ class Filter:
             return Selection(np.flatnonzero(mask), count)
         rows = found.slots(count)
         rows = rows[alive[rows]]
-        return Selection(rows[self.mask(_Gathered(columns, rows), len(rows))], len(rows))
+        return Selection(self.among(columns, rows), len(rows))
+
+    def among(self, columns: ColumnSource, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Those of `rows` that match."""
+        return rows[self.mask(_Gathered(columns, rows), len(rows))]
 
     def key_values(self) -> Values | None:
         """The primary keys that the filter names, if it is nothing but `key == x` or `key in [...]`: then a lookup answers it."""
