@@ -6,6 +6,7 @@ from hippod_client.errors import HippodError
 from hippod_client.recall import AuditedPromise, MeasuredCurve, RecallInfo
 from hippod_client.results import Hit, Hits, IndexInfo, JobInfo, RowFailure, Rows, SearchResult, StatusInfo, TableInfo, WriteResult
 from hippod_client.schema import DataType, Field
+from hippod_client.searches import PartialSearch
 from hippod_client.sparse import SparseVectors
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "IndexInfo",
     "JobInfo",
     "MeasuredCurve",
+    "PartialSearch",
     "PrivilegesInfo",
     "RecallInfo",
     "RowFailure",

@@ -19,11 +19,12 @@ from hippod.engine.explain import Trace
 from hippod.engine.group_ranking import Codes, Ranking, best_groups, codes_of, group_by_group, settled
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.pool import SearchPool
+from hippod.engine.one_moment import of_one_moment
 from hippod.engine.operations import Search, SearchResult
 from hippod.engine.operations.queries import HITS_MAX, K_MAX
 from hippod.engine.rowblock import ColumnData
 from hippod.engine.schema import Field
-from hippod.engine.search import Question, merged, nearest, of_current_tablets
+from hippod.engine.search import Question, merged, profiled, ranking
 from hippod.engine.table import Table
 from hippod.engine.tablet import Tablet
 
@@ -49,7 +50,7 @@ async def search_groups(table: Table, operation: Search, pool: SearchPool) -> Se
     question = Question(table, operation, pool)
     assert question.grouping is not None
     search = _GroupedSearch(question, operation, question.grouping)
-    return await of_current_tablets(question, operation, search.answer)
+    return await profiled(question, operation, search.answer)
 
 
 class _GroupedSearch:
@@ -71,14 +72,14 @@ class _GroupedSearch:
         candidates: list[tuple[Tablet, Slots]] | None = None
         while True:
             tablets = question.table.tablets
-            parts, hits = await nearest(question, self._filter, fetch, trace)
-            ranking, exhausted, done = await pool.run(self._rank, parts, hits, fetch)
+            (found,) = await of_one_moment(question.table, [ranking(question, self._filter, fetch, trace)], pool)
+            best, exhausted, done = await pool.run(self._rank, found.parts, found.hits, fetch)
             rows: list[_Rows] = []
             if not done.all():
                 if candidates is None:
                     candidates = await self._candidates()
                 tablets = {**tablets, **{tablet.number: tablet for tablet, _ in candidates}}
-                ranking, rows, done = await pool.run(self._count_groups, ranking, exhausted, candidates, tablets)
+                best, rows, done = await pool.run(self._count_groups, best, exhausted, candidates, tablets)
             if done.all() or fetch == fetch_max:
                 break
             fetch = min(fetch_max, fetch * _FETCH_GROWTH)
@@ -87,9 +88,9 @@ class _GroupedSearch:
                 stop = min(start + _QUERIES_AT_ONCE, self._queries)
                 if not done[start:stop].all():
                     exact = await self._score_all(start, stop, rows)
-                    ranking = await pool.run(self._replaced, ranking, exact, start, stop)
+                    best = await pool.run(self._replaced, best, exact, start, stop)
         with trace.stage("gather"):
-            return await pool.run(self._gathered, tablets, ranking)
+            return await pool.run(self._gathered, tablets, best)
 
     def _rank(self, parts: Sequence[Tablet], hits: Sequence[Hits], fetch: int) -> tuple[Ranking, Flags, Flags]:
         """The ranking with codes of its own, whose ranking holds all rows there are, and whose is settled; runs in the search pool."""
@@ -144,7 +145,7 @@ class _GroupedSearch:
         for part in rows:
             for at in range(0, len(part.slots), _ROWS_AT_ONCE):
                 block = _Rows(part.tablet, part.slots[at : at + _ROWS_AT_ONCE], part.codes[at : at + _ROWS_AT_ONCE])
-                index = block.tablet.indexes[question.index]
+                index = block.tablet.index(question.index)
                 hits = await index.search_among(vectors, len(block.slots), block.slots)
                 fresh = await question.pool.run(self._rank_block, block, hits, start)
                 found = await question.pool.run(self._best_of, found, fresh, groups, size)

@@ -13,7 +13,7 @@ from hippod.engine.arrays import Column, Values, concat_values, take_values
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.normalize import null_column
 from hippod.engine.operations import Metric, MultiSearch, MultiSearchResult, Search, SearchResult
-from hippod.engine.operations.queries import HITS_MAX
+from hippod.engine.operations.queries import HITS_MAX, K_MAX
 from hippod.engine.schema import Field
 from hippod.engine.search import search
 from hippod.engine.table import Table
@@ -34,9 +34,13 @@ async def search_tables(tables: Sequence[Table], operation: MultiSearch, pool: S
     if len({one.metric for one in asked}) > 1:
         named = ", ".join(f"{one.table.definition.name} ({one.metric})" for one in asked[:4])
         raise Rejected(f"tables with indexes of different metrics cannot be searched together: {named}")
-    wanted = len(operation.vectors) * operation.k * len(asked)
+    if operation.offset < 0:
+        raise LimitExceeded(f"offset is 0 or more, not {operation.offset}", limit=0)
+    if operation.offset + operation.k > K_MAX:
+        raise LimitExceeded(f"offset + k is at most {K_MAX}, not {operation.offset + operation.k}", limit=K_MAX)
+    wanted = len(operation.vectors) * (operation.offset + operation.k) * len(asked)
     if wanted > HITS_MAX:
-        raise LimitExceeded(f"queries times k times tables is at most {HITS_MAX}, not {wanted}", limit=HITS_MAX)
+        raise LimitExceeded(f"queries times offset + k times tables is at most {HITS_MAX}, not {wanted}", limit=HITS_MAX)
     names = _output_names(asked, operation)
     futures = [search(one.table, _single(one, operation), pool) for one in asked]
     try:
@@ -45,7 +49,7 @@ async def search_tables(tables: Sequence[Table], operation: MultiSearch, pool: S
         for future in futures:
             future.cancel()
         raise
-    return await pool.run(_merged, asked, results, names, operation.k)
+    return await pool.run(_merged, asked, results, names, operation.offset, operation.k)
 
 
 def _able(tables: Sequence[Table], operation: MultiSearch) -> list[_Asked]:
@@ -97,17 +101,18 @@ def _single(one: _Asked, operation: MultiSearch) -> Search:
     return Search(
         table=one.table.definition.name,
         vectors=operation.vectors,
-        k=operation.k,
+        k=operation.offset + operation.k,
         field=operation.field,
         filter=operation.filter,
         output_fields=list(one.fields),
         index=operation.index,
         params=operation.params,
+        radius=operation.radius,
     )
 
 
-def _merged(asked: Sequence[_Asked], results: Sequence[SearchResult], names: Sequence[str], k: int) -> MultiSearchResult:
-    """The k best of each query; runs in the search pool."""
+def _merged(asked: Sequence[_Asked], results: Sequence[SearchResult], names: Sequence[str], offset: int, k: int) -> MultiSearchResult:
+    """The k best of each query from the offset on; runs in the search pool."""
     queries = len(results[0].counts)
     scores = np.concatenate([result.scores for result in results])
     query_of = np.concatenate([np.repeat(np.arange(queries), result.counts) for result in results])
@@ -115,10 +120,10 @@ def _merged(asked: Sequence[_Asked], results: Sequence[SearchResult], names: Seq
     order = np.lexsort((scores if asked[0].metric.is_distance else -scores, query_of))
     found = np.bincount(query_of, minlength=queries)
     rank = np.arange(len(order)) - np.repeat(np.cumsum(found) - found, found)
-    kept = order[rank < k]
+    kept = order[(rank >= offset) & (rank < offset + k)]
     columns = [_column(name, asked, results, kept) for name in names]
     labels = [f"{d.database}#{d.name}@{d.id}" for d in (one.table.definition for one in asked)]
-    return MultiSearchResult(np.minimum(found, k).astype(np.int32), scores[kept], columns, labels, origins[kept])
+    return MultiSearchResult(np.clip(found - offset, 0, k).astype(np.int32), scores[kept], columns, labels, origins[kept])
 
 
 def _column(name: str, asked: Sequence[_Asked], results: Sequence[SearchResult], kept: npt.NDArray[np.intp]) -> Column:

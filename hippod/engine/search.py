@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from hippod.engine.index.delivery import QUERIES_PER_PART
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.matches import Matches
 from hippod.engine.index.pool import SearchPool
+from hippod.engine.one_moment import Found, Ranking, of_one_moment
 from hippod.engine.operations import Metric, Search, SearchResult, SearchWay
 from hippod.engine.operations.queries import FILTER_BYTES_MAX, HITS_MAX, QUERIES_MAX
 from hippod.engine.planner import plan_filtered
@@ -33,6 +34,8 @@ from hippod.errors import LimitExceeded, WrongState
 # Gathering more cells than this, or vectors of more bytes, is left to the pool: it would hold up the event loop.
 _CELLS_ON_LOOP_MAX: Final = 4_096
 _VECTOR_BYTES_ON_LOOP_MAX: Final = 16_384
+
+T = TypeVar("T")
 
 
 class Question:
@@ -129,26 +132,35 @@ async def _explain(question: Question, operation: Search) -> SearchResult:
 
 
 async def _search_current(question: Question, operation: Search) -> SearchResult:
-    return await of_current_tablets(question, operation, lambda trace: _search_tablets(question, operation.filter, trace))
+    return await profiled(question, operation, lambda trace: _search_tablets(question, operation.filter, trace))
 
 
-async def of_current_tablets(question: Question, operation: Search, answer: Callable[[Trace], Awaitable[SearchResult]]) -> SearchResult:
-    """Search the tablets of now; again if some of them were dropped with their partition meanwhile, which ends searches in them."""
-    while True:
-        tablets = question.table.tablets
+async def profiled(question: Question, operation: Search, answer: Callable[[Trace], Awaitable[SearchResult]]) -> SearchResult:
+    """An answer from the tablets of now, with its profile if that is asked for."""
+
+    async def traced() -> SearchResult:
         trace = Trace()
+        result = await answer(trace)
+        return msgspec.structs.replace(result, profile=trace.profile()) if operation.profile else result
+
+    return await of_current_tablets(question.table, traced)
+
+
+async def of_current_tablets(table: Table, answer: Callable[[], Awaitable[T]]) -> T:
+    """An answer from the tablets of now; again if some of them were dropped with their partition meanwhile, which ends searches in them."""
+    while True:
+        tablets = table.tablets
         try:
-            result = await answer(trace)
+            return await answer()
         except WrongState:
-            if question.table.tablets is tablets:
+            if table.tablets is tablets:
                 raise
-        else:
-            return msgspec.structs.replace(result, profile=trace.profile()) if operation.profile else result
 
 
 async def _search_tablets(question: Question, text: str, trace: Trace) -> SearchResult:
     tablets = question.table.tablets
-    parts, hits = await nearest(question, text, question.k, trace)
+    (found,) = await of_one_moment(question.table, [ranking(question, text, question.k, trace)], question.pool)
+    parts, hits = found
     with trace.stage("gather"):
         if len(parts) == 1 and question.is_light:
             return _gather(question, parts[0], hits[0])
@@ -157,7 +169,12 @@ async def _search_tablets(question: Question, text: str, trace: Trace) -> Search
         return await question.pool.run(_merge, question, tablets, parts, hits)
 
 
-async def nearest(question: Question, text: str, k: int, trace: Trace) -> tuple[list[Tablet], list[Hits]]:
+def ranking(question: Question, text: str, k: int, trace: Trace) -> Ranking:
+    """The `k` nearest rows that match the filter `text`, to be asked for."""
+    return Ranking(question.vectors, question.index, question.descending, text, k, partial(_nearest, question, text, trace))
+
+
+async def _nearest(question: Question, text: str, trace: Trace, k: int) -> Found:
     """The tablets that can have hits, and the `k` nearest rows of each that match the filter `text`."""
     if text:
         with trace.stage("filter"):
@@ -169,11 +186,11 @@ async def nearest(question: Question, text: str, k: int, trace: Trace) -> tuple[
         parts = list(question.table.tablets.values())
         searches = [_search_whole(question, tablet, k, trace) for tablet in parts]
     with trace.stage("search"):
-        return parts, [await searches[0]] if len(searches) == 1 else await asyncio.gather(*searches)
+        return Found(parts, [await searches[0]] if len(searches) == 1 else await asyncio.gather(*searches))
 
 
 async def _search_whole(question: Question, tablet: Tablet, k: int, trace: Trace) -> Hits:
-    index = tablet.indexes[question.index]
+    index = tablet.index(question.index)
     params = deeper(question.params, question.k, k)
     way = SearchWay.EXACT if index.tuning_for(k, params) is None else SearchWay.INDEX
     with trace.way(tablet, way, k) as took:
@@ -182,7 +199,7 @@ async def _search_whole(question: Question, tablet: Tablet, k: int, trace: Trace
 
 async def _search_matches(question: Question, tablet: Tablet, matches: Matches, k: int, trace: Trace) -> Hits:
     """By the way that costs least; queries that find too few over-fetching get the rest of an answer among the matches."""
-    index, vectors = tablet.indexes[question.index], question.vectors
+    index, vectors = tablet.index(question.index), question.vectors
     params = deeper(question.params, question.k, k)
     depth = plan_filtered(index, k, params, matches, tablet.columns.live_count).depth
     if depth is None:

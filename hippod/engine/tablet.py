@@ -26,6 +26,7 @@ from hippod.engine.operations.maintenance import FieldStatistics
 from hippod.engine.rowblock import ColumnData, RowBlock
 from hippod.engine.scalar_index import ScalarIndex
 from hippod.engine.schema import DataType, Field, Schema
+from hippod.errors import IndexNotFound
 
 _PAGE_BYTES: Final = 4_096
 _BYTES_AT_ONCE: Final = 1 << 26
@@ -89,6 +90,13 @@ class Tablet:
         self._indexed: dict[str, ScalarIndex] = {}
         self.statistics: dict[int, tuple[int, FieldStatistics]] = {}
         self._key = schema.primary_key
+
+    def index(self, name: str) -> VectorIndex:
+        """The live index of that name. Raises IndexNotFound if it was dropped meanwhile."""
+        found = self.indexes.get(name)
+        if found is None:
+            raise IndexNotFound(f"index {name!r} was dropped meanwhile", index=name)
+        return found
 
     def key_values(self) -> Values:
         """The primary key column of all published rows, dead ones too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hippod_client import Client, Hits, SearchResult
+from hippod_client import Client, Hits, PartialSearch, SearchResult
 from hippod_client import errors as e
 from hippod_client.aio.searches import SearchMethods
 from tests.client.checks import Checks, fails, filled
@@ -65,6 +65,28 @@ async def _search(client: Client) -> None:
     await fails(e.FilterError, client.search("t", [0, 0, 0, 0], filter="(id"))
     await fails(e.FieldNotFound, client.search("t", [0, 0, 0, 0], output_fields=["none"]))
     await fails(e.IndexNotFound, client.search("t", [0, 0, 0, 0], index="none"))
+
+
+@CHECKS.covers("hybrid_search")
+async def _hybrid_search(client: Client) -> None:
+    await filled(client, indexed=True)
+    searches = [PartialSearch([[3.1] * 4, [9.0] * 4], 3, field="v", index="ix"), PartialSearch(np.full((2, 4), 4.1), 2, weight=0.5)]
+    found = await client.hybrid_search("t", searches, 3, output_fields=["word"])
+    assert isinstance(found, SearchResult)
+    assert found.counts.tolist() == [3, 3]
+    assert [(hit.id, hit.fields["word"]) for hit in found[0]] == [(4, "w1"), (3, "w0"), (2, "w2")]
+    assert found[0].scores.tolist() == pytest.approx([1 / 62 + 0.5 / 61, 1 / 61, 1 / 63])
+    assert (await client.hybrid_search("t", searches, 3, offset=3)).counts.tolist() == [1, 2]
+    weighted = await client.hybrid_search("t", searches, 1, fusion="weighted", filter="id >= 4")
+    assert weighted[0].scores.tolist() == pytest.approx([(1 / 4.24 + 0.5 / 1.04) / 1.5], abs=1e-4)
+    relative = await client.hybrid_search("t", [PartialSearch([0, 0, 0, 0], 3, radius=4.5, filter="id > 0")], fusion="relative")
+    assert [(hit.id, hit.score) for hit in relative[0]] == [(1, 1.0)]
+    assert (await client.hybrid_search("t", searches, rank_constant=0.0)).scores[0] == pytest.approx(1.0)
+    await fails(e.FieldNotFound, client.hybrid_search("t", [searches[0], PartialSearch([[0], [0]], field="none")]), "searches[1]", "'none'")
+    await fails(e.Rejected, client.hybrid_search("t", [searches[0], PartialSearch([0, 0, 0, 0])]), "searches[1] has 1 queries")
+    await fails(e.BadRequest, client.hybrid_search("t", searches, fusion="mean"), "mean")
+    await fails(e.LimitExceeded, client.hybrid_search("t", []), "16")
+    await fails(e.TypeMismatch, client.hybrid_search("t", [PartialSearch("abcd")]))
 
 
 @pytest.mark.parametrize("method", CHECKS.each())

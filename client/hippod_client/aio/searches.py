@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hippod_client import requests
 from hippod_client.aio.calls import Calls
 from hippod_client.calls import DEFAULT, Timeout
 from hippod_client.results import Rows, SearchResult
+from hippod_client.searches import PartialSearch
 
 
 class SearchMethods(Calls):
@@ -64,4 +65,27 @@ class SearchMethods(Calls):
         request = requests.search(
             self.database, table, vectors, k, field, filter, output_fields, index, params, offset, radius, group_by, group_size
         )
+        return await self._call(request, timeout)
+
+    async def hybrid_search(
+        self,
+        table: str,
+        searches: Iterable[PartialSearch],
+        limit: int = 10,
+        *,
+        offset: int = 0,
+        fusion: str = "rrf",
+        rank_constant: float = 60.0,
+        filter: str = "",
+        output_fields: Sequence[str] | None = None,
+        timeout: Timeout = DEFAULT,
+    ) -> SearchResult:
+        """The `limit` best rows by 1 to 16 searches together, for each query; on any of the fields, each with as many query vectors.
+
+        `fusion`: rrf adds up weight / (rank_constant + rank) of a row's hits; weighted adds up their scores times weight, each brought to
+        0..1 by a formula of its metric; relative brings them to 0..1 between the worst and the best hit of each search. Scores are those
+        sums, descending. All searches see the rows of one moment. `filter` is that of searches without one of their own. Raises as
+        `search`, with the number of the search that is at fault.
+        """
+        request = requests.hybrid_search(self.database, table, searches, limit, offset, fusion, rank_constant, filter, output_fields)
         return await self._call(request, timeout)

@@ -21,7 +21,7 @@ from hippod_client.requests.indexes import (
 )
 from hippod_client.requests.jobs import cancel_job, get_job, list_jobs
 from hippod_client.requests.privileges import grant, revoke, table_privileges, user_privileges
-from hippod_client.requests.queries import count, query, search
+from hippod_client.requests.queries import count, hybrid_search, query, search
 from hippod_client.requests.rows import delete, delete_by_query, get, insert, update, upsert
 from hippod_client.requests.settings import change_settings, get_settings
 from hippod_client.requests.status import status
@@ -71,6 +71,7 @@ __all__ = [
     "get_job",
     "get_settings",
     "grant",
+    "hybrid_search",
     "insert",
     "list_aliases",
     "list_databases",

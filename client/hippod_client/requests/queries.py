@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hippod_client.columns import encode_vectors
 from hippod_client.requests.base import Reply, Request
 from hippod_client.results import Columns, Rows, SearchResult
+from hippod_client.searches import PartialSearch
 from hippod_client.wire.bodies import Blocks
 
 
@@ -61,6 +62,32 @@ def search(
         body["group_by"] = group_by
     if group_size != 1:
         body["group_size"] = group_size
+    return Request(body, _hits, blocks, is_read=True)
+
+
+def hybrid_search(
+    database: str,
+    table: str,
+    searches: Iterable[PartialSearch],
+    limit: int,
+    offset: int,
+    fusion: str,
+    rank_constant: float,
+    filter: str,
+    output_fields: Sequence[str] | None,
+) -> Request[SearchResult]:
+    blocks = Blocks()
+    body: dict[str, Any] = {"op": "hybrid_search", "table": table, "searches": [search.to_wire(blocks) for search in searches]}
+    body |= {
+        "limit": limit,
+        "offset": offset,
+        "fusion": str(fusion),
+        "rank_constant": rank_constant,
+        "filter": filter,
+        "database": database,
+    }
+    if output_fields is not None:
+        body["output_fields"] = list(output_fields)
     return Request(body, _hits, blocks, is_read=True)
 
 

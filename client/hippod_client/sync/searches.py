@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hippod_client import requests
 from hippod_client.calls import DEFAULT, Timeout
 from hippod_client.results import Rows, SearchResult
+from hippod_client.searches import PartialSearch
 from hippod_client.sync.calls import Calls
 
 
@@ -49,4 +50,20 @@ class SearchMethods(Calls):
         request = requests.search(
             self.database, table, vectors, k, field, filter, output_fields, index, params, offset, radius, group_by, group_size
         )
+        return self._call(request, timeout)
+
+    def hybrid_search(
+        self,
+        table: str,
+        searches: Iterable[PartialSearch],
+        limit: int = 10,
+        *,
+        offset: int = 0,
+        fusion: str = "rrf",
+        rank_constant: float = 60.0,
+        filter: str = "",
+        output_fields: Sequence[str] | None = None,
+        timeout: Timeout = DEFAULT,
+    ) -> SearchResult:
+        request = requests.hybrid_search(self.database, table, searches, limit, offset, fusion, rank_constant, filter, output_fields)
         return self._call(request, timeout)

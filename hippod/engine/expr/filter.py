@@ -66,7 +66,11 @@ class Filter:
             return Selection(np.flatnonzero(mask), count)
         rows = found.slots(count)
         rows = rows[alive[rows]]
-        return Selection(rows[self.mask(_Gathered(columns, rows), len(rows))], len(rows))
+        return Selection(self.among(columns, rows), len(rows))
+
+    def among(self, columns: ColumnSource, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Those of `rows` that match."""
+        return rows[self.mask(_Gathered(columns, rows), len(rows))]
 
     def select_from(self, columns: ColumnSource, first: int, alive: Mask) -> Selection:
         """The living rows that match from slot `first` on; no others are looked at."""

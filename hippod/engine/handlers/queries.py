@@ -14,8 +14,20 @@ from hippod.engine.addresses import addresses_in, gather
 from hippod.engine.arrays import StringArray, Values, concat_values, take_values
 from hippod.engine.explain import Trace, plan_query
 from hippod.engine.grouping import search_groups
+from hippod.engine.hybrid import search_hybrid
 from hippod.engine.multi_search import search_tables
-from hippod.engine.operations import Count, CountResult, MultiSearch, MultiSearchResult, Query, QueryResult, Search, SearchResult
+from hippod.engine.operations import (
+    Count,
+    CountResult,
+    HybridSearch,
+    HybridSearchResult,
+    MultiSearch,
+    MultiSearchResult,
+    Query,
+    QueryResult,
+    Search,
+    SearchResult,
+)
 from hippod.engine.operations.multi_search import TABLES_SEARCHED_MAX
 from hippod.engine.operations.queries import QUERY_ROWS_MAX
 from hippod.engine.patterns import check_patterns, name_matcher
@@ -33,6 +45,10 @@ def search(engine: Engine, operation: Search, _deadline: float | None) -> asynci
     if operation.group_by is not None and not operation.explain:
         return asyncio.ensure_future(search_groups(table, operation, engine.pool))
     return search_table(table, operation, engine.pool)
+
+
+async def hybrid_search(engine: Engine, operation: HybridSearch, _deadline: float | None) -> HybridSearchResult:
+    return await search_hybrid(engine.table(operation.database, operation.table), operation, engine.pool)
 
 
 async def multi_search(engine: Engine, operation: MultiSearch, _deadline: float | None) -> MultiSearchResult:

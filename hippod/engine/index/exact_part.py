@@ -26,7 +26,7 @@ _QUERIES_MAX: Final = 1 << 20
 
 
 class ExactPart:
-    """Owned by a VectorIndex. `deliver` gets the answers of a batch, `fail` an error that ends it."""
+    """Owned by a VectorIndex. `deliver` gets the answers of a batch, `fail` an error that ends it; `scorer` does the work, in the pool."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class ExactPart:
     ) -> None:
         self._rows = rows
         self._pool = pool
-        self._exact = _exact_search(rows, metric)
+        self.scorer = _exact_search(rows, metric)
         self._deliver = deliver
         self._fail = fail
         self.lane = Lane(self._start, batches_max=_BATCHES_MAX, queries_max=_QUERIES_MAX, waiting_max=waiting_max)
@@ -53,7 +53,7 @@ class ExactPart:
         rows, first = self._rows, batch.searches[0]
         # Its own copy: rows that are replaced while it computes must be found as they were, and asked for again, not be missed.
         alive = rows.alive.copy() if first.among is not None or rows.live_count < rows.count else None
-        answer = self._pool.run(self._exact.search, rows.count, batch.queries(), first.fetch, first.among, alive)
+        answer = self._pool.run(self.scorer.search, rows.count, batch.queries(), first.fetch, first.among, alive)
         answer.add_done_callback(lambda done: self._finish(batch, done))
 
     def _finish(self, batch: Batch, done: asyncio.Future[Hits]) -> None:

@@ -20,7 +20,7 @@ import msgspec
 
 from hippod.engine.index.builder import Progress
 from hippod.engine.index.delivery import QUERIES_PER_PART, Delivery, fail, join
-from hippod.engine.index.exact import Hits
+from hippod.engine.index.exact import ExactSearch, Hits
 from hippod.engine.index.exact_part import ExactPart
 from hippod.engine.index.generation import Generation
 from hippod.engine.index.generations import Generations
@@ -209,6 +209,12 @@ class VectorIndex:
         if not answer.cancelled() and answer.exception() is None and answer.result().counts[0] >= min(k, len(matches.slots)):
             exact = partial(self.search_among, slots=matches.slots)
             self._recall.answered_later(queries, k, promise, bucket_of(depth), exact, answer)
+
+    @property
+    def exact(self) -> ExactSearch:
+        """Scores any rows of the field, dead ones too, in any thread. Raises WrongState unless the index is active."""
+        self._check_searchable()
+        return self._exact.scorer
 
     @property
     def is_trained(self) -> bool:

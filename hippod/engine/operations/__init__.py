@@ -6,6 +6,7 @@ from hippod.engine.operations.copies import CopyByQuery, DeleteMatching, RemoteS
 from hippod.engine.operations.databases import CreateDatabase, DatabaseList, DropDatabase, ListDatabases
 from hippod.engine.operations.distances import Distance, DistanceResult, GivenVectors, StoredVectors
 from hippod.engine.operations.fields import AddFields, DropFields, RenameFields
+from hippod.engine.operations.hybrid_search import Fusion, HybridSearch, HybridSearchResult, PartialSearch
 from hippod.engine.operations.indexes import (
     ActivateIndex,
     CompactIndex,
@@ -126,6 +127,7 @@ AnyOperation = (
     | Query
     | Count
     | Search
+    | HybridSearch
     | MultiSearch
     | Distance
     | CreateIndex
@@ -212,6 +214,7 @@ __all__ = [
     "DropTemplate",
     "DropUser",
     "FieldStatistics",
+    "Fusion",
     "Get",
     "GetJob",
     "GetResult",
@@ -224,6 +227,8 @@ __all__ = [
     "GivenVectors",
     "GrantInfo",
     "GrantPrivileges",
+    "HybridSearch",
+    "HybridSearchResult",
     "IndexInfo",
     "IndexList",
     "IndexState",
@@ -248,6 +253,7 @@ __all__ = [
     "MultiSearchResult",
     "OpenTables",
     "Operation",
+    "PartialSearch",
     "Partition",
     "PartitionInfo",
     "PartitionKind",

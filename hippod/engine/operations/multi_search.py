@@ -18,7 +18,7 @@ class MultiSearch(Operation, frozen=True, tag="multi_search"):
 
     Tables without the field, without an active index on it (or without `index`), and closed ones are left out; NOT_FOUND if none is
     left. Their indexes must have one metric. `output_fields` None means the primary keys; a field that a table lacks is null in its
-    rows. The rest as in search; queries times k times tables are at most HITS_MAX.
+    rows. The rest as in search; queries times offset + k times tables are at most HITS_MAX.
     """
 
     is_read = True
@@ -30,6 +30,8 @@ class MultiSearch(Operation, frozen=True, tag="multi_search"):
     output_fields: list[str] | None = None
     index: str | None = None
     params: dict[str, Any] = {}
+    offset: int = 0
+    radius: float | None = None
     database: str = DEFAULT_DATABASE
 
     def __post_init__(self) -> None:

@@ -64,6 +64,8 @@ async def multi_search(call: Call[DatabaseQuery, MultiSearchBody]) -> MultiSearc
         output_fields=body.output_fields,
         index=params.embedding_index,
         params=plain_values(params.params or {}),
+        offset=params.offset or 0,
+        radius=params.radius,
         database=call.query.database_name,
     )
     found: MultiSearchResult = await call.execute(search)

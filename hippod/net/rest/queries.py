@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from hippod.engine.operations import Count, CountResult, GetSchema, Plan, Profile, Query, QueryResult, Search, SearchResult, TableSchema
-from hippod.engine.schema import DataType
+from hippod.engine.arrays import Values
+from hippod.engine.index.pool import SearchPool
+from hippod.engine.operations import (
+    Count,
+    CountResult,
+    GetSchema,
+    HybridSearchResult,
+    Plan,
+    Profile,
+    Query,
+    QueryResult,
+    Search,
+    SearchResult,
+    TableSchema,
+)
+from hippod.engine.schema import DataType, Field
 from hippod.errors import BadRequest
 from hippod.net.rest.body import ABSENT, Body, DatabaseQuery, absent, plain_values
 from hippod.net.rest.columns import read_queries, shown_cells
@@ -26,28 +41,44 @@ _BYTES_ON_LOOP_MAX: Final = 16 << 10
 _CELLS_ON_LOOP_MAX: Final = 4_096
 
 
-class SearchParams(Body, frozen=True):
+class RankingParams(Body, frozen=True):
     """`params` of the index, others are ignored; `embedding_index` names one, else the first active one on `anns_field` answers, whose
-    metric counts: `metric_type` is taken and has no effect."""
+    metric counts: `metric_type` is taken and has no effect. `radius` leaves out what scores worse."""
 
     anns_field: str
     topk: int
     params: dict[str, Any] | None = None
     embedding_index: str | None = None
     metric_type: str | None = None
+    radius: float | None = None
 
 
-class SearchBody(Body, frozen=True):
-    """`vectors`, for a float field: one list of numbers a query; `binary_vectors` and `sparse_vectors` for the others.
+class SearchParams(RankingParams, frozen=True):
+    """`offset` leaves out the best hits."""
 
-    `round_decimal`: decimals of the scores, below 0 or absent for all of them.
-    """
+    offset: int | None = None
 
-    search_params: SearchParams
-    output_fields: list[str] | None = None
+
+class GroupingParams(SearchParams, frozen=True):
+    """`group_by`: `topk` and `offset` count groups of rows that are equal in this field, each with its best `group_size` rows."""
+
+    group_by: str | None = None
+    group_size: int | None = None
+
+
+class QueryVectors(Body, frozen=True):
+    """`vectors`, for a float field: one list of numbers a query; `binary_vectors` and `sparse_vectors` for the others."""
+
     vectors: msgspec.Raw = msgspec.field(default_factory=absent)
     binary_vectors: msgspec.Raw = msgspec.field(default_factory=absent)
     sparse_vectors: msgspec.Raw = msgspec.field(default_factory=absent)
+
+
+class SearchBody(QueryVectors, frozen=True, kw_only=True):
+    """`round_decimal`: decimals of the scores, below 0 or absent for all of them."""
+
+    search_params: GroupingParams
+    output_fields: list[str] | None = None
     dsl: str | None = None
     round_decimal: int | None = None
     only_explain: bool | None = None
@@ -114,12 +145,14 @@ class CountAnswer(Answer, frozen=True):
     total: int
 
 
-def _queries(body: SearchBody) -> tuple[str, DataType, msgspec.Raw]:
-    """The key of the query vectors that are given, their type, and themselves."""
+async def queries_of(body: QueryVectors, field: Field, pool: SearchPool) -> Values:
+    """The query vectors that are given, for `field`. Raises BadRequest, TypeMismatch or InvalidVector."""
     given = [(name, kind, raw) for name, kind in _QUERIES.items() if (raw := getattr(body, name)) != ABSENT]
     if len(given) != 1:
         raise BadRequest(f"the queries are one of {', '.join(_QUERIES)}: {len(given)} of them are given", field="vectors")
-    return given[0]
+    ((name, kind, raw),) = given
+    is_small = len(raw) <= _BYTES_ON_LOOP_MAX
+    return read_queries(kind, name, raw, field) if is_small else await pool.run(read_queries, kind, name, raw, field)
 
 
 def check_decimals(decimals: int | None) -> None:
@@ -135,12 +168,10 @@ def shown_scores(scores: npt.NDArray[np.float32], decimals: int | None) -> Any:
 
 async def search(call: Call[DatabaseQuery, SearchBody]) -> SearchAnswer:
     body, wanted, pool = call.body, call.body.search_params, call.engine.pool
-    name, kind, raw = _queries(body)
     check_decimals(body.round_decimal)
     found: TableSchema = await call.execute(GetSchema(call.path["table"], database=call.query.database_name))
     field = found.schema.field(wanted.anns_field)
-    is_small = len(raw) <= _BYTES_ON_LOOP_MAX
-    vectors = read_queries(kind, name, raw, field) if is_small else await pool.run(read_queries, kind, name, raw, field)
+    vectors = await queries_of(body, field, pool)
     operation = Search(
         table=call.path["table"],
         vectors=vectors,
@@ -150,19 +181,29 @@ async def search(call: Call[DatabaseQuery, SearchBody]) -> SearchAnswer:
         output_fields=body.output_fields,
         index=wanted.embedding_index,
         params=plain_values(wanted.params or {}),
+        offset=wanted.offset or 0,
+        radius=wanted.radius,
+        group_by=wanted.group_by,
+        group_size=1 if wanted.group_size is None else wanted.group_size,
         explain=bool(body.only_explain),
         profile=bool(body.with_profile),
         database=call.query.database_name,
     )
     result: SearchResult = await call.execute(operation)
+    names = body.output_fields or [result.key]
+    if wanted.group_by is not None and wanted.group_by not in names:
+        names = [*names, wanted.group_by]
     if len(result.scores) * len(result.columns) <= _CELLS_ON_LOOP_MAX:
-        return _search_answer(found, operation, body.round_decimal, result)
-    return await pool.run(_search_answer, found, operation, body.round_decimal, result)
+        hits = shown_hits(found, names, body.round_decimal, result)
+    else:
+        hits = await pool.run(shown_hits, found, names, body.round_decimal, result)
+    return SearchAnswer(len(result.counts), wanted.topk, hits, result.plan, result.profile)
 
 
-def _search_answer(found: TableSchema, operation: Search, decimals: int | None, result: SearchResult) -> SearchAnswer:
-    """The hits of each query, with the output fields as asked, also where there are none."""
-    names = operation.output_fields or [result.key]
+def shown_hits(
+    found: TableSchema, names: Sequence[str], decimals: int | None, result: SearchResult | HybridSearchResult
+) -> list[QueryHits]:
+    """The hits of each query, with the fields `names`, also where there are none."""
     by_name = {column.field: column for column in result.columns}
     shown = [(name, shown_cells(found.schema.field(name), by_name[name])) for name in names if name in by_name]
     scores = shown_scores(result.scores, decimals)
@@ -170,7 +211,7 @@ def _search_answer(found: TableSchema, operation: Search, decimals: int | None, 
     hits = []
     for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
         hits.append(QueryHits(number, [FieldData(name, cells[start:end]) for name, cells in shown], scores[start:end]))
-    return SearchAnswer(len(operation.vectors), operation.k, hits, result.plan, result.profile)
+    return hits
 
 
 async def query(call: Call[DatabaseQuery, QueryBody]) -> QueryAnswer:

@@ -124,3 +124,18 @@ async def test_different_metrics_and_types_do_not_mix(engine: Engine) -> None:
     await make(engine, "t7", [1], metric="ip")
     with pytest.raises(Rejected, match="different metrics"):
         await run(engine, MultiSearch("t*", near(1)))
+
+
+async def test_offset_and_radius_are_those_of_the_ranking_of_all_tables(engine: Engine) -> None:
+    found = await run(engine, MultiSearch("t*", near(2.1, 100), 2, offset=1, output_fields=["id"]))
+    assert cells(found.columns, "id") == [3, 1, 5, 4]
+    assert found.counts.tolist() == [2, 2]
+    found = await run(engine, MultiSearch("t*", near(2.1, 100), 5, radius=1.3, output_fields=["id"]))
+    assert (found.counts.tolist(), cells(found.columns, "id")) == ([3, 0], [2, 3, 1])
+    assert (await run(engine, MultiSearch("t*", near(2.1), 5, offset=6))).counts.tolist() == [1]
+    with pytest.raises(LimitExceeded, match="offset is 0 or more"):
+        await run(engine, MultiSearch("t*", near(2.1), 5, offset=-1))
+    with pytest.raises(LimitExceeded, match=r"offset \+ k is at most"):
+        await run(engine, MultiSearch("t*", near(2.1), 5, offset=9_996))
+    with pytest.raises(Rejected, match="radius"):
+        await run(engine, MultiSearch("t*", near(2.1), 5, radius=float("nan")))
