@@ -42,6 +42,7 @@ from hippod.engine.index.protocol import (
     encode,
     encode_found,
 )
+from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.saved import read_manifest
 from hippod.engine.index.trained import TrainedPart
 from hippod.engine.index.vectors import MappedVectors, Slots, Vectors
@@ -77,6 +78,7 @@ class Host:
         self._setup: HostSetup | None = None
         self._vectors: MappedVectors | None = None
         self._part: TrainedPart | None = None
+        self._scattered: Recipe | None = None
         self._status: tuple[int, int] = (0, 0)
         self._status_at = 0.0
         self._work_allowed_s = 0.0
@@ -183,6 +185,7 @@ class Host:
             if built.recipe is not None:
                 index = engines.train(built.recipe, rows if dense else rows[slots], metric, task.threads)
                 self._part = TrainedPart(self._vectors, metric, index, slots)
+                self._scattered = None if built.recipe.is_graph else built.recipe
             result = msgspec.json.encode(built)
         elif kind == Kind.LOAD:
             directory = Path(msgspec.json.decode(body, type=FileTask).directory)
@@ -196,7 +199,12 @@ class Host:
         elif kind == Kind.SAVE:
             assert self._part is not None
             directory = Path(msgspec.json.decode(body, type=FileTask).directory)
-            return self._part.save(directory).tobytes()
+            result = self._part.save(directory).tobytes()
+            # Training leaves what it built scattered over pages that hold little else, and lists with room to grow: read again it takes
+            # half the memory, or less. A graph is in few large arrays from the start.
+            if self._scattered is not None:
+                self._part.renew(engines.load(self._scattered, directory, metric))
+                self._scattered = None
         else:
             raise ValueError(f"unknown message kind {kind}")
         _return_free_memory()

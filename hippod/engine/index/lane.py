@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, Final
 
 from hippod.engine.arrays import concat_values
 from hippod.engine.index.exact import Hits
@@ -20,6 +20,9 @@ from hippod.engine.index.protocol import BATCH_QUERIES_MAX
 from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Queries, Slots
 from hippod.errors import RetryLater
+
+# However many queries a batch has, the backend has the next one when it is through with it.
+_BATCHES_MIN: Final = 2
 
 
 class Search:
@@ -82,7 +85,7 @@ class Batch:
 
 
 class Lane:
-    """Owned by a VectorIndex. At most `batches_max` batches and about `queries_max` queries are with the backend."""
+    """Owned by a VectorIndex. At most `batches_max` batches are with the backend, and about `queries_max` queries or two batches."""
 
     def __init__(self, start: Callable[[Batch], None], *, batches_max: int, queries_max: int, waiting_max: int) -> None:
         self._start = start
@@ -146,7 +149,7 @@ class Lane:
         return given_up
 
     def _has_room(self) -> bool:
-        return self._batches < self._batches_max and self._queries < self._queries_max
+        return self._batches < self._batches_max and (self._queries < self._queries_max or self._batches < _BATCHES_MIN)
 
     def _flush(self) -> None:
         self._scheduled = False

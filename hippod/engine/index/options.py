@@ -16,7 +16,7 @@ class IndexOptions:
     train_rows_min: living rows below which an index answers exactly and is not trained
     deletion_share_max: share of the rows an index was trained over that may die before it trains anew by itself
     waiting_queries_max: query vectors that may wait for an index before searches are refused with RETRY_LATER
-    host_queries_max: query vectors sent to a host and not yet answered: one batch that is searched and one that waits, so
+    host_queries_max: query vectors sent to a host and not yet answered, or two batches: one that is searched and one that waits, so
         that the host never idles while the server turns answers into new requests
     host_stall_s: a host that has searches and answers none for so long is ended and started again
     restart_delay_s, restart_delay_max_s: first and longest wait before a host that died is started again

@@ -137,6 +137,10 @@ class TrainedPart:
         slots[(slots >= 0) & self._is_doomed[slots]] = -1
         return slots
 
+    def renew(self, index: PointIndex) -> None:
+        """Serve the points from another index that holds the same, such as the one that `save` wrote."""
+        self._index = index
+
     def _search_trained(self, queries: Vectors, k: int, effort: int, reorder: int, spare: int, mask: Mask | None = None) -> Hits:
         """The k best living of the trained rows that are in the mask; `spare` more are looked at because of those that are not."""
         wide = min(k + spare, max(1, self._size))
