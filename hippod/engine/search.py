@@ -88,7 +88,7 @@ def search(table: Table, operation: Search, pool: SearchPool) -> asyncio.Future[
     if operation.filter or operation.profile or len(table.tablets) != 1:
         return asyncio.ensure_future(_search_current(question, operation))
     tablet = next(iter(table.tablets.values()))
-    index = tablet.indexes[question.index]
+    index = tablet.index(question.index)
     if len(question.vectors) > QUERIES_PER_PART or not question.is_light:
         hits = index.search(question.vectors, question.k, question.params)
         return asyncio.ensure_future(_gather_in_pool(question, tablet, hits))
