@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from hippod_client import Client, Hits, PartialSearch, SearchResult
+from hippod_client import Client, Hits, PartialSearch, Rows, SearchResult
 from hippod_client import errors as e
 from hippod_client.aio.searches import SearchMethods
 from tests.client.checks import Checks, fails, filled
@@ -87,6 +89,39 @@ async def _hybrid_search(client: Client) -> None:
     await fails(e.BadRequest, client.hybrid_search("t", searches, fusion="mean"), "mean")
     await fails(e.LimitExceeded, client.hybrid_search("t", []), "16")
     await fails(e.TypeMismatch, client.hybrid_search("t", [PartialSearch("abcd")]))
+
+
+async def pages(iterator: Any) -> list[Any]:
+    """What either client iterates over."""
+    if hasattr(iterator, "__aiter__"):
+        return [page async for page in iterator]
+    return list(await iterator)
+
+
+@CHECKS.covers("query_iter")
+async def _query_iter(client: Client) -> None:
+    await filled(client)
+    found = await pages(client.query_iter("t", "id != 4", ["id"], page_size=4))
+    assert all(isinstance(page, Rows) for page in found)
+    assert [[row["id"] for row in page] for page in found] == [[0, 1, 2, 3], [5, 6, 7, 8], [9]]
+    assert [len(page) for page in await pages(client.query_iter("t"))] == [10]
+    assert await pages(client.query_iter("t", "id < 0")) == []
+    await fails(e.FilterError, pages(client.query_iter("t", "id <")))
+    await fails(e.LimitExceeded, pages(client.query_iter("t", page_size=100_001)))
+
+
+@CHECKS.covers("search_iter")
+async def _search_iter(client: Client) -> None:
+    await filled(client, indexed=True)
+    found = await pages(client.search_iter("t", [0, 0, 0, 0], 4, output_fields=["word"], params={"recall": 0.9}))
+    assert all(isinstance(page, Hits) for page in found)
+    assert [page.ids.tolist() for page in found] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert (found[2][1].id, found[2][1].score, found[2][1].fields["word"]) == (9, 324.0, "w0")
+    near = await pages(client.search_iter("t", [0, 0, 0, 0], 2, filter="id != 1", radius=40, field="v", index="ix"))
+    assert [page.ids.tolist() for page in near] == [[0, 2], [3]]
+    assert await pages(client.search_iter("t", [0, 0, 0, 0], filter="id < 0")) == []
+    await fails(e.LimitExceeded, pages(client.search_iter("t", [[0] * 4, [1] * 4])), "one query")
+    await fails(e.InvalidVector, pages(client.search_iter("t", [0, 0])))
 
 
 @pytest.mark.parametrize("method", CHECKS.each())

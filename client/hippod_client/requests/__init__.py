@@ -21,7 +21,7 @@ from hippod_client.requests.indexes import (
 )
 from hippod_client.requests.jobs import cancel_job, get_job, list_jobs
 from hippod_client.requests.privileges import grant, revoke, table_privileges, user_privileges
-from hippod_client.requests.queries import count, hybrid_search, query, search
+from hippod_client.requests.queries import count, hybrid_search, query, query_page, search, search_page
 from hippod_client.requests.rows import delete, delete_by_query, get, insert, update, upsert
 from hippod_client.requests.settings import change_settings, get_settings
 from hippod_client.requests.status import status
@@ -86,6 +86,7 @@ __all__ = [
     "purge_table",
     "put_template",
     "query",
+    "query_page",
     "rebuild_index",
     "release_index",
     "remove_alias",
@@ -94,6 +95,7 @@ __all__ = [
     "restore_table",
     "revoke",
     "search",
+    "search_page",
     "set_auto_compaction",
     "status",
     "table_privileges",
