@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hippod_client import Client, Hits, PartialSearch, Rows, SearchResult
+from hippod_client import Client, Field, FoundRow, Hits, MultiSearchResult, PartialSearch, Rows, SearchResult, SparseVectors, StoredVectors
 from hippod_client import errors as e
 from hippod_client.aio.searches import SearchMethods
 from tests.client.checks import Checks, fails, filled
@@ -122,6 +122,45 @@ async def _search_iter(client: Client) -> None:
     assert await pages(client.search_iter("t", [0, 0, 0, 0], filter="id < 0")) == []
     await fails(e.LimitExceeded, pages(client.search_iter("t", [[0] * 4, [1] * 4])), "one query")
     await fails(e.InvalidVector, pages(client.search_iter("t", [0, 0])))
+
+
+@CHECKS.covers("multi_search")
+async def _multi_search(client: Client) -> None:
+    await filled(client, indexed=True)
+    await client.create_table("t2", [Field("id", "int64", primary_key=True), Field("v", "float_vector", dimension=4)])
+    await client.insert("t2", {"id": [50], "v": [[1.4] * 4]})
+    await client.create_index("t2", "ix", "v", type="FLAT")
+    await client.activate_index("t2", "ix")
+    found = await client.multi_search("t*", [[1.0] * 4, [9.0] * 4], 2, output_fields=["id", "word"])
+    assert isinstance(found, MultiSearchResult)
+    assert (len(found), found.counts.tolist(), found.column("id").tolist()) == (2, [2, 2], [1, 50, 9, 8])
+    first, second = found[0]
+    assert isinstance(first, FoundRow)
+    assert (first.score, first.fields, second.fields) == (0.0, {"id": 1, "word": "w1"}, {"id": 50, "word": None})
+    assert [row.table.partition("@")[0] for row in found[0]] == [f"{client.database}#t", f"{client.database}#t2"]
+    assert found[-1] == found[1] == found[0:2][1]
+    assert [row.fields["id"] for row in (await client.multi_search("t,t2", [1] * 4, 5, offset=1, radius=1.0))[0]] == [50]
+    assert (await client.multi_search("t*", [1] * 4, filter="id > 60")).counts.tolist() == [0]
+    with pytest.raises(IndexError):
+        found[2]
+    await fails(e.TableNotFound, client.multi_search("x*", [1] * 4))
+    await fails(e.FieldNotFound, client.multi_search("t*", [1] * 4, output_fields=["none"]))
+
+
+@CHECKS.covers("distance")
+async def _distance(client: Client) -> None:
+    await filled(client)
+    found = await client.distance([[0, 0, 0, 0], [1, 1, 1, 1]], StoredVectors("t", [2, 1, 0]))
+    assert found.dtype == np.float32
+    assert found.tolist() == [[16, 4, 0], [4, 0, 4]]
+    assert (await client.distance(StoredVectors("t", [1], "v"), [[1, 2, 3, 4]], "ip")).tolist() == [[10]]
+    bits = np.array([[7], [3]], np.uint8)
+    assert (await client.distance(bits, bits, "hamming")).tolist() == [[0, 1], [1, 0]]
+    words = SparseVectors.of([{3: 2.0}])
+    assert (await client.distance(words, words, "ip")).tolist() == [[4]]
+    await fails(e.NotFound, client.distance([[0] * 4], StoredVectors("t", [77])), "77")
+    await fails(e.InvalidVector, client.distance([[0] * 4], [[0] * 3]))
+    await fails(e.Rejected, client.distance([[0] * 4], [[0] * 4], "manhattan"), "l2")
 
 
 @pytest.mark.parametrize("method", CHECKS.each())

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from hippod_client.columns import encode_vectors
+from hippod_client.found_rows import MultiSearchResult
 from hippod_client.requests.base import Reply, Request
 from hippod_client.results import Columns, Hits, Rows, SearchResult
-from hippod_client.searches import PartialSearch
+from hippod_client.searches import PartialSearch, StoredVectors
 from hippod_client.wire.bodies import Blocks
 
 P = TypeVar("P")
@@ -158,3 +160,39 @@ def hybrid_search(
 
 def _hits(reply: Reply) -> SearchResult:
     return SearchResult(reply["counts"], reply["scores"], Columns(reply["columns"]), reply["key"])
+
+
+def multi_search(
+    database: str,
+    pattern: str,
+    vectors: object,
+    k: int,
+    field: str | None,
+    filter: str,
+    output_fields: Sequence[str] | None,
+    index: str | None,
+    params: Mapping[str, Any] | None,
+    offset: int,
+    radius: float | None,
+) -> Request[MultiSearchResult]:
+    blocks = Blocks()
+    body = _ranking(database, pattern, blocks.refer(encode_vectors(vectors)), k, field, filter, output_fields, index, params)
+    body["pattern"] = body.pop("table")
+    return Request({"op": "multi_search", **body, "offset": offset, "radius": radius}, MultiSearchResult.of, blocks, is_read=True)
+
+
+def distance(database: str, left: object, right: object, metric: str) -> Request[npt.NDArray[np.float32]]:
+    blocks = Blocks()
+    sides = {name: _side(database, side, blocks) for name, side in (("left", left), ("right", right))}
+    return Request({"op": "distance", **sides, "metric": str(metric)}, _distances, blocks, is_read=True)
+
+
+def _side(database: str, side: object, blocks: Blocks) -> dict[str, Any]:
+    if isinstance(side, StoredVectors):
+        return side.to_wire(database, blocks)
+    return {"of": "vectors", "vectors": blocks.refer(encode_vectors(side))}
+
+
+def _distances(reply: Reply) -> npt.NDArray[np.float32]:
+    found: npt.NDArray[np.float32] = reply["distances"]
+    return found

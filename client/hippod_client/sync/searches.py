@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from hippod_client import requests
 from hippod_client.calls import DEFAULT, Timeout
+from hippod_client.found_rows import MultiSearchResult
 from hippod_client.results import Hits, Rows, SearchResult
 from hippod_client.searches import PartialSearch
 from hippod_client.sync.calls import Calls
@@ -112,3 +116,24 @@ class SearchMethods(Calls):
             if page.next is None:
                 return
             after = page.next
+
+    def multi_search(
+        self,
+        pattern: str,
+        vectors: object,
+        k: int = 10,
+        *,
+        field: str | None = None,
+        filter: str = "",
+        output_fields: Sequence[str] | None = None,
+        index: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        offset: int = 0,
+        radius: float | None = None,
+        timeout: Timeout = DEFAULT,
+    ) -> MultiSearchResult:
+        request = requests.multi_search(self.database, pattern, vectors, k, field, filter, output_fields, index, params, offset, radius)
+        return self._call(request, timeout)
+
+    def distance(self, left: object, right: object, metric: str = "l2", *, timeout: Timeout = DEFAULT) -> npt.NDArray[np.float32]:
+        return self._call(requests.distance(self.database, left, right, metric), timeout)
