@@ -26,17 +26,19 @@ class Page(NamedTuple, Generic[P]):
 
 
 def query(database: str, table: str, filter: str, output_fields: Sequence[str] | None, limit: int, offset: int) -> Request[Rows]:
-    return Request(_query(database, table, filter, output_fields, limit) | {"offset": offset}, Rows.of_query, is_read=True)
+    return Request(_query(database, table, filter, output_fields, limit, {"offset": offset}), Rows.of_query, is_read=True)
 
 
 def query_page(
     database: str, table: str, filter: str, output_fields: Sequence[str] | None, limit: int, after: str | None
 ) -> Request[Page[Rows]]:
-    return Request(_query(database, table, filter, output_fields, limit) | {"after": after}, _query_page, is_read=True)
+    return Request(_query(database, table, filter, output_fields, limit, {"after": after}), _query_page, is_read=True)
 
 
-def _query(database: str, table: str, filter: str, output_fields: Sequence[str] | None, limit: int) -> dict[str, Any]:
-    body: dict[str, Any] = {"op": "query", "table": table, "filter": filter, "limit": limit, "database": database}
+def _query(
+    database: str, table: str, filter: str, output_fields: Sequence[str] | None, limit: int, start: Mapping[str, Any]
+) -> dict[str, Any]:
+    body: dict[str, Any] = {"op": "query", "table": table, "filter": filter, "limit": limit, **start, "database": database}
     return body if output_fields is None else {**body, "output_fields": list(output_fields)}
 
 
