@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hippod_client.columns import decode_cells
-from hippod_client.errors import FieldNotFound, HippodError, server_error
-from hippod_client.schema import Field
+from hippod_client.errors import HippodError, server_error
 
 
 class Record:
@@ -90,44 +89,6 @@ class StatusInfo(Record):
     tables: int
     rows: int
     index_hosts: int
-
-
-@dataclass(frozen=True, slots=True)
-class TableInfo:
-    """`id` survives renames; `rows` counts living rows."""
-
-    table: str
-    database: str
-    id: str
-    fields: tuple[Field, ...]
-    auto_id: bool
-    tablets: int
-    rows: int
-    indexes: tuple[IndexInfo, ...]
-
-    @classmethod
-    def of(cls, reply: Mapping[str, Any]) -> TableInfo:
-        schema = reply["schema"]
-        return cls(
-            table=reply["table"],
-            database=reply["database"],
-            id=reply["id"],
-            fields=tuple(map(Field.from_wire, schema["fields"])),
-            auto_id=schema.get("auto_id", False),
-            tablets=reply["tablets"],
-            rows=reply["rows"],
-            indexes=tuple(map(IndexInfo.of, reply["indexes"])),
-        )
-
-    def field(self, name: str) -> Field:
-        for field in self.fields:
-            if field.name == name:
-                return field
-        raise FieldNotFound(f"no field {name!r} in table {self.table!r}", {"field": name})
-
-    @property
-    def primary_key(self) -> Field:
-        return next(field for field in self.fields if field.primary_key)
 
 
 @dataclass(frozen=True, slots=True)

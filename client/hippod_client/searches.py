@@ -1,4 +1,4 @@
-"""What a hybrid search is made of."""
+"""What hybrid searches and distances are made of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hippod_client.columns import encode_vectors
+from hippod_client.columns import encode_cells, encode_vectors
 from hippod_client.wire.bodies import Blocks
 
 
@@ -33,3 +33,17 @@ class PartialSearch:
         body = {name: value for name, value in given.items() if value is not None}
         vectors = blocks.refer(encode_vectors(self.vectors))
         return {"vectors": vectors, "k": self.k, "weight": self.weight, "params": dict(self.params or {}), **body}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVectors:
+    """The vectors of rows by primary key, in the order of `keys`. `field` may be left out if the table has one vector field."""
+
+    table: str
+    keys: object
+    field: str | None = None
+
+    def to_wire(self, database: str, blocks: Blocks) -> dict[str, Any]:
+        """Its map, the keys moved to `blocks`."""
+        keys = {"field": "", "values": blocks.refer(encode_cells("keys", self.keys).values)}
+        return {"of": "rows", "table": self.table, "keys": keys, "field": self.field, "database": database}

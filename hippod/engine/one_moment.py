@@ -77,12 +77,13 @@ async def of_one_moment(table: Table, rankings: Sequence[Ranking], pool: SearchP
     tablets = table.tablets
     for spare in _SPARES:
         noted = {number: (tablet.version, tablet.columns.count) for number, tablet in tablets.items()}
-        found = await asyncio.gather(*(ranking.find(ranking.k + spare) for ranking in rankings))
+        asked = [ranking.find(ranking.k + spare) for ranking in rankings]
+        found = [await asked[0]] if len(asked) == 1 else await asyncio.gather(*asked)
         if table.tablets is not tablets:
             raise WrongState("the partitions of the table changed during the search")
         changed = [n for n, tablet in tablets.items() if tablet.version != noted[n][0]]
         if not changed:
-            return [_cut(one, ranking.k) for one, ranking in zip(found, rankings, strict=True)]
+            return [_cut(one, ranking.k) for one, ranking in zip(found, rankings, strict=True)] if spare else found
         rows = {number: _rows(tablets[number], rankings, noted[number][1]) for number in changed}
         brought = await pool.run(_brought_forward, rankings, found, rows, _conditions(table, rankings), spare)
         if brought is not None:

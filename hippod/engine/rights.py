@@ -165,6 +165,7 @@ RULES: Final[dict[type[ops.Operation], Rule]] = {
     ops.Query: _ROWS,
     ops.Count: _ROWS,
     ops.Search: _ROWS,
+    ops.SearchPage: _ROWS,
     ops.HybridSearch: _ROWS,
     ops.MultiSearch: _ROWS_OF_ALL,
     ops.Distance: _SOURCES,

@@ -61,7 +61,7 @@ def test_both_clients_have_the_same_methods_with_the_same_arguments_and_words() 
     for name in sorted(public_methods(Client)):
         twin = getattr(SyncClient, name, None)
         assert twin is not None, name
-        assert inspect.signature(getattr(Client, name)) == inspect.signature(twin), name
+        assert inspect.signature(getattr(Client, name)).parameters == inspect.signature(twin).parameters, name
         assert twin.__doc__, name
         assert twin.__doc__ == getattr(Client, name).__doc__, name
     assert public_methods(Client) == public_methods(SyncClient)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hippod_client import Client, JobInfo
+from hippod_client import Client, JobInfo, ScalarIndexInfo
 from hippod_client import errors as e
 from hippod_client.aio.indexes import IndexMethods
 from tests.client.checks import Checks, fails, filled
@@ -115,6 +115,22 @@ async def _describe_recall(client: Client) -> None:
     assert (described.measuring, described.curves, described.audited) == ("", (), ())
     await fails(e.IndexNotFound, client.describe_recall("t", "iy"))
     await fails(e.Rejected, client.search("t", [1, 1, 1, 1], 2, params={"recall": 2}))
+
+
+@CHECKS.covers("create_scalar_index", "drop_scalar_index", "list_scalar_indexes")
+async def _scalar_indexes(client: Client) -> None:
+    await filled(client)
+    await client.create_scalar_index("t", "by_word", ["word", "id"])
+    (found,) = await client.list_scalar_indexes("t")
+    assert isinstance(found, ScalarIndexInfo)
+    assert (found.index, found.fields) == ("by_word", ["word", "id"])
+    assert (await client.describe_table("t")).scalar_indexes == (found,)
+    assert await client.count("t", "word == 'w1'") == 3
+    await fails(e.AlreadyExists, client.create_scalar_index("t", "by_word", ["id"]))
+    await fails(e.FieldNotFound, client.create_scalar_index("t", "other", ["none"]))
+    await client.drop_scalar_index("t", "by_word")
+    assert await client.list_scalar_indexes("t") == []
+    await fails(e.IndexNotFound, client.drop_scalar_index("t", "by_word"))
 
 
 @pytest.mark.parametrize("method", CHECKS.each())

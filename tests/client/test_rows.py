@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hippod_client import Client, Rows, WriteResult
+from hippod_client import Client, Field, JobInfo, RemoteSource, Rows, WriteResult
 from hippod_client import errors as e
 from hippod_client.aio.rows import RowMethods
 from tests.client.checks import Checks, fails, filled, rows
@@ -94,6 +94,37 @@ async def _get(client: Client) -> None:
     assert len(await client.get("t", [77])) == 0
     await fails(e.FieldNotFound, client.get("t", [1], ["none"]), "'none'")
     await fails(e.TypeMismatch, client.get("t", ["x"]))
+
+
+@CHECKS.covers("copy_by_query")
+async def _copy_by_query(client: Client) -> None:
+    await filled(client)
+    await client.create_table("u", [Field("id", "int64", primary_key=True), Field("text", "string", nullable=True)])
+    job = await client.copy_by_query("t", "u", "id < 6", fields=["id", "word"], to_fields=["id", "text"])
+    assert isinstance(job, JobInfo)
+    assert (job.status, job.rows, job.action) == ("succeeded", 6, "copy_by_query")
+    assert (await client.query("u", "id == 4")).to_dicts() == [{"id": 4, "text": "w1"}]
+    await client.copy_by_query("t", "u", fields=["id"], mode="upsert")
+    assert await client.count("u", "text is null") == 10
+    with pytest.raises(e.JobFailed, match="10"):
+        await client.copy_by_query("t", "u", fields=["id"])
+    ends = await client.copy_by_query("t", "u", "id < 2", fields=["id"], mode="update", wait=False)
+    assert ends.table
+    await fails(e.TableNotFound, client.copy_by_query("t", "u", to_database="default"))
+    await fails(e.FieldNotFound, client.copy_by_query("t", "u", fields=["none"]))
+    await fails(e.BadRequest, client.copy_by_query("t", "u", mode="merge"))
+    nowhere = RemoteSource(["localhost:1"], "shiva", "shiva")
+    await fails(e.HippodError, client.copy_by_query("t", "u", remote=nowhere), "localhost:1")
+
+
+@CHECKS.covers("delete_matching")
+async def _delete_matching(client: Client) -> None:
+    await filled(client)
+    job = await client.delete_matching("t", "word == 'w1'")
+    assert (job.status, job.rows) == ("succeeded", 3)
+    assert await client.count("t") == 7
+    await fails(e.FilterError, client.delete_matching("t", "id ="))
+    await fails(e.TableNotFound, client.delete_matching("u", "id > 0"))
 
 
 @pytest.mark.parametrize("method", CHECKS.each())

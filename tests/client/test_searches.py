@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from hippod_client import Client, Hits, PartialSearch, SearchResult
+from hippod_client import Client, Field, FoundRow, Hits, MultiSearchResult, PartialSearch, Rows, SearchResult, SparseVectors, StoredVectors
 from hippod_client import errors as e
 from hippod_client.aio.searches import SearchMethods
 from tests.client.checks import Checks, fails, filled
@@ -87,6 +89,78 @@ async def _hybrid_search(client: Client) -> None:
     await fails(e.BadRequest, client.hybrid_search("t", searches, fusion="mean"), "mean")
     await fails(e.LimitExceeded, client.hybrid_search("t", []), "16")
     await fails(e.TypeMismatch, client.hybrid_search("t", [PartialSearch("abcd")]))
+
+
+async def pages(iterator: Any) -> list[Any]:
+    """What either client iterates over."""
+    if hasattr(iterator, "__aiter__"):
+        return [page async for page in iterator]
+    return list(await iterator)
+
+
+@CHECKS.covers("query_iter")
+async def _query_iter(client: Client) -> None:
+    await filled(client)
+    found = await pages(client.query_iter("t", "id != 4", ["id"], page_size=4))
+    assert all(isinstance(page, Rows) for page in found)
+    assert [[row["id"] for row in page] for page in found] == [[0, 1, 2, 3], [5, 6, 7, 8], [9]]
+    assert [len(page) for page in await pages(client.query_iter("t"))] == [10]
+    assert await pages(client.query_iter("t", "id < 0")) == []
+    await fails(e.FilterError, pages(client.query_iter("t", "id <")))
+    await fails(e.LimitExceeded, pages(client.query_iter("t", page_size=100_001)))
+
+
+@CHECKS.covers("search_iter")
+async def _search_iter(client: Client) -> None:
+    await filled(client, indexed=True)
+    found = await pages(client.search_iter("t", [0, 0, 0, 0], 4, output_fields=["word"], params={"recall": 0.9}))
+    assert all(isinstance(page, Hits) for page in found)
+    assert [page.ids.tolist() for page in found] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert (found[2][1].id, found[2][1].score, found[2][1].fields["word"]) == (9, 324.0, "w0")
+    near = await pages(client.search_iter("t", [0, 0, 0, 0], 2, filter="id != 1", radius=40, field="v", index="ix"))
+    assert [page.ids.tolist() for page in near] == [[0, 2], [3]]
+    assert await pages(client.search_iter("t", [0, 0, 0, 0], filter="id < 0")) == []
+    await fails(e.LimitExceeded, pages(client.search_iter("t", [[0] * 4, [1] * 4])), "one query")
+    await fails(e.InvalidVector, pages(client.search_iter("t", [0, 0])))
+
+
+@CHECKS.covers("multi_search")
+async def _multi_search(client: Client) -> None:
+    await filled(client, indexed=True)
+    await client.create_table("t2", [Field("id", "int64", primary_key=True), Field("v", "float_vector", dimension=4)])
+    await client.insert("t2", {"id": [50], "v": [[1.4] * 4]})
+    await client.create_index("t2", "ix", "v", type="FLAT")
+    await client.activate_index("t2", "ix")
+    found = await client.multi_search("t*", [[1.0] * 4, [9.0] * 4], 2, output_fields=["id", "word"])
+    assert isinstance(found, MultiSearchResult)
+    assert (len(found), found.counts.tolist(), found.column("id").tolist()) == (2, [2, 2], [1, 50, 9, 8])
+    first, second = found[0]
+    assert isinstance(first, FoundRow)
+    assert (first.score, first.fields, second.fields) == (0.0, {"id": 1, "word": "w1"}, {"id": 50, "word": None})
+    assert [row.table.partition("@")[0] for row in found[0]] == [f"{client.database}#t", f"{client.database}#t2"]
+    assert found[-1] == found[1] == found[0:2][1]
+    assert [row.fields["id"] for row in (await client.multi_search("t,t2", [1] * 4, 5, offset=1, radius=1.0))[0]] == [50]
+    assert (await client.multi_search("t*", [1] * 4, filter="id > 60")).counts.tolist() == [0]
+    with pytest.raises(IndexError):
+        found[2]
+    await fails(e.TableNotFound, client.multi_search("x*", [1] * 4))
+    await fails(e.FieldNotFound, client.multi_search("t*", [1] * 4, output_fields=["none"]))
+
+
+@CHECKS.covers("distance")
+async def _distance(client: Client) -> None:
+    await filled(client)
+    found = await client.distance([[0, 0, 0, 0], [1, 1, 1, 1]], StoredVectors("t", [2, 1, 0]))
+    assert found.dtype == np.float32
+    assert found.tolist() == [[16, 4, 0], [4, 0, 4]]
+    assert (await client.distance(StoredVectors("t", [1], "v"), [[1, 2, 3, 4]], "ip")).tolist() == [[10]]
+    bits = np.array([[7], [3]], np.uint8)
+    assert (await client.distance(bits, bits, "hamming")).tolist() == [[0, 1], [1, 0]]
+    words = SparseVectors.of([{3: 2.0}])
+    assert (await client.distance(words, words, "ip")).tolist() == [[4]]
+    await fails(e.NotFound, client.distance([[0] * 4], StoredVectors("t", [77])), "77")
+    await fails(e.InvalidVector, client.distance([[0] * 4], [[0] * 3]))
+    await fails(e.Rejected, client.distance([[0] * 4], [[0] * 4], "manhattan"), "l2")
 
 
 @pytest.mark.parametrize("method", CHECKS.each())

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from hippod_client import AliasInfo, Client, DataType, Field, TableInfo, TemplateInfo, TrashedTable
+from hippod_client import (
+    AliasInfo,
+    Client,
+    DataType,
+    Field,
+    Partition,
+    Partitioning,
+    PartitioningInfo,
+    TableInfo,
+    TemplateInfo,
+    TrashedTable,
+)
 from hippod_client import errors as e
 from hippod_client.aio.tables import TableMethods
-from tests.client.checks import FIELDS, Checks, fails, filled
+from tests.client.checks import FIELDS, Checks, fails, filled, rows
 
 CHECKS = Checks(TableMethods)
 
@@ -56,6 +67,9 @@ async def _drop_table(client: Client) -> None:
     await client.drop_table("t")
     assert await client.list_tables() == []
     await fails(e.TableNotFound, client.drop_table("t"), "table t not exist")
+    await client.create_table("u", FIELDS)
+    await client.drop_table("u", purge=True)
+    assert [table.table for table in await client.list_trash()] == ["t"]
 
 
 @CHECKS.covers("describe_table")
@@ -180,6 +194,42 @@ async def _templates(client: Client) -> None:
     await fails(e.TemplateNotFound, client.list_templates(name))
     await fails(e.TemplateNotFound, client.drop_template(name))
     await fails(e.LimitExceeded, client.put_template(name, []))
+
+
+@CHECKS.covers("describe_tables")
+async def _describe_tables(client: Client) -> None:
+    await filled(client)
+    await client.create_table("u", FIELDS, settings={"tag": "cold"})
+    assert [(info.table, info.rows, info.state) for info in await client.describe_tables()] == [("t", 10, "open"), ("u", 0, "open")]
+    (info,) = await client.describe_tables("u*")
+    assert (info.settings["tag"], info.owner, info.aliases, info.partitioning) == ("cold", "shiva", (), None)
+    assert await client.describe_tables("x*") == []
+
+
+@CHECKS.covers("add_partitions", "drop_partitions")
+async def _partitions(client: Client) -> None:
+    by_id = Partitioning("range", ["id"], [Partition("low", [10]), Partition("high", [20], "second")])
+    await client.create_table("t", FIELDS, tablets=2, partitioning=by_id)
+    await client.insert("t", rows(5, 10))
+    await client.add_partitions("t", [Partition("top", [30])])
+    found = (await client.describe_table("t")).partitioning
+    assert isinstance(found, PartitioningInfo)
+    assert (found.kind, found.fields) == ("range", ("id",))
+    assert [(part.name, part.table_name, part.bound, part.rows) for part in found.partitions] == [
+        ("low", None, [10], 5),
+        ("high", "second", [20], 5),
+        ("top", None, [30], 0),
+    ]
+    assert [len(part.tablets) for part in found.partitions] == [2, 2, 2]
+    await client.drop_partitions("t", ["low"])
+    assert await client.count("t") == 5
+    await client.create_table("hashed", FIELDS, partitioning=Partitioning("hash", ["id"], count=3))
+    hashed = (await client.describe_table("hashed")).partitioning
+    assert hashed is not None
+    assert [part.name for part in hashed.partitions] == ["p0", "p1", "p2"]
+    await fails(e.Rejected, client.add_partitions("t", [Partition("under", [3])]))
+    await fails(e.PartitionNotFound, client.drop_partitions("t", ["low"]), "low")
+    await fails(e.BadRequest, client.create_table("u", FIELDS, partitioning=Partitioning("list", ["id"])))
 
 
 @pytest.mark.parametrize("method", CHECKS.each())

@@ -127,3 +127,40 @@ def test_what_a_hybrid_search_cannot_be_is_refused(rest: Rest, table: str, chang
     reply = rest("GET", rest.table("/t/_hybrid_search"), body)
     assert reply.status in (400, 404)
     assert said in reply.reason
+
+
+def all_ids(rest: Rest, path: str, body: dict[str, Any]) -> list[list[int]]:
+    """The ids of all pages of a list."""
+    pages: list[list[int]] = []
+    answer: dict[str, Any] = {"next": None}
+    while "next" in answer:
+        answer = rest.ok("GET", path, {**body, "after": answer["next"]})
+        pages += [data["field_values"] for data in answer["fields_data"] if data["field_name"] == "id"]
+    return pages
+
+
+def test_a_query_comes_page_by_page(rest: Rest, table: str) -> None:
+    path = rest.table("/t/_query")
+    assert all_ids(rest, path, {"output_fields": ["id", "colour"], "limit": 4}) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert "after is" in rest("GET", path, {"after": "x"}).reason
+
+
+@pytest.mark.parametrize(
+    "query", [{"vectors": [[0, 1]]}, {"binary_vectors": [[0]]}, {"sparse_vectors": [{"1": 1.0}]}], ids=["float", "binary", "sparse"]
+)
+def test_a_ranking_comes_page_by_page(rest: Rest, table: str, query: dict[str, Any]) -> None:
+    field = {"vectors": "v", "binary_vectors": "b", "sparse_vectors": "s"}[next(iter(query))]
+    path = rest.table("/t/_search_page")
+    pages = all_ids(rest, path, {**query, "search_params": params(field, 4), "output_fields": ["id"]})
+    assert [len(page) for page in pages] == [4, 4, 2]
+    assert sorted(i for page in pages for i in page) == list(range(10))
+    assert all_ids(rest, path, {**query, "search_params": params(field, 4), "dsl": "id < 3"}) == [[0, 1, 2]]
+
+
+def test_pages_have_scores_and_end_at_the_radius(rest: Rest, table: str) -> None:
+    body = {"vectors": [[0, 1]], "round_decimal": 1, "search_params": params(topk=2, radius=4)}
+    first = rest.ok("POST", rest.table("/t/_search_page"), body)
+    second = rest.ok("POST", rest.table("/t/_search_page"), {**body, "after": first["next"]})
+    assert (first["scores"], second["scores"]) == ([0.0, 1.0], [4.0])
+    assert "next" not in second
+    assert "after is" in rest("GET", rest.table("/t/_search_page"), {**body, "after": "x"}).reason

@@ -11,6 +11,7 @@ from hippod_client import requests
 from hippod_client.aio.connection import Connection, open_connection
 from hippod_client.aio.indexes import IndexMethods
 from hippod_client.aio.jobs import JobMethods
+from hippod_client.aio.maintenance import MaintenanceMethods
 from hippod_client.aio.rows import RowMethods
 from hippod_client.aio.searches import SearchMethods
 from hippod_client.aio.tables import TableMethods
@@ -24,7 +25,7 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 
-class Client(IndexMethods, JobMethods, RowMethods, SearchMethods, TableMethods, UserMethods):
+class Client(IndexMethods, JobMethods, MaintenanceMethods, RowMethods, SearchMethods, TableMethods, UserMethods):
     """A connection to a hippod server, for asyncio.
 
         async with Client() as client:

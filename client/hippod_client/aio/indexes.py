@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hippod_client import requests
 from hippod_client.aio.calls import Calls
 from hippod_client.calls import DEFAULT, Progress, Timeout
+from hippod_client.definitions import ScalarIndexInfo
 from hippod_client.recall import RecallInfo
 from hippod_client.results import IndexInfo, JobInfo
 
@@ -82,3 +83,17 @@ class IndexMethods(Calls):
     async def describe_recall(self, table: str, index: str, *, timeout: Timeout = DEFAULT) -> RecallInfo:
         """What an index was measured to find, and whether searches that asked for a `recall` found it. Raises IndexNotFound."""
         return await self._call(requests.describe_recall(self.database, table, index), timeout)
+
+    async def create_scalar_index(self, table: str, index: str, fields: Sequence[str], *, timeout: Timeout = DEFAULT) -> None:
+        """Index 1 to 16 scalar or array fields, each by its own values; filters on them look at fewer rows from then on.
+
+        Raises AlreadyExists, FieldNotFound, TypeMismatch or LimitExceeded."""
+        await self._call(requests.create_scalar_index(self.database, table, index, fields), timeout)
+
+    async def drop_scalar_index(self, table: str, index: str, *, timeout: Timeout = DEFAULT) -> None:
+        """Remove a scalar index; the rows stay. Raises IndexNotFound."""
+        await self._call(requests.drop_scalar_index(self.database, table, index), timeout)
+
+    async def list_scalar_indexes(self, table: str, *, timeout: Timeout = DEFAULT) -> list[ScalarIndexInfo]:
+        """The scalar indexes of a table, in the order in which they were created."""
+        return await self._call(requests.list_scalar_indexes(self.database, table), timeout)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from hippod_client import requests
 from hippod_client.aio.calls import Calls
-from hippod_client.calls import DEFAULT, Timeout
-from hippod_client.results import Rows, WriteResult
+from hippod_client.calls import DEFAULT, Progress, Timeout
+from hippod_client.definitions import RemoteSource
+from hippod_client.results import JobInfo, Rows, WriteResult
 
 
 class RowMethods(Calls):
@@ -44,3 +45,36 @@ class RowMethods(Calls):
         `output_fields` None means all fields, vectors too.
         """
         return await self._call(requests.get(self.database, table, keys, output_fields), timeout)
+
+    async def copy_by_query(
+        self,
+        table: str,
+        to_table: str,
+        filter: str = "",
+        *,
+        fields: Sequence[str] | None = None,
+        to_fields: Sequence[str] | None = None,
+        mode: str = "insert",
+        to_database: str | None = None,
+        remote: RemoteSource | None = None,
+        wait: bool = True,
+        progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> JobInfo:
+        """Copy rows that match `filter` (empty: all) into another table, in a job; `rows` of the result counts them.
+
+        `fields` None means all; `to_fields` are their names in the destination, in the same order, if they differ. `mode`: insert, update
+        or upsert; rows that it refuses let the job fail at its end, the others stay. `to_database` is that of the destination, if it is
+        another one. With `remote` the table is that of another server. Waits as `activate_index`. Raises JobFailed, TableNotFound,
+        FilterError, FieldNotFound or TypeMismatch.
+        """
+        request = requests.copy_by_query(self.database, table, to_table, filter, fields, to_fields, mode, to_database, remote)
+        return await self._job(request, wait, progress, timeout)
+
+    async def delete_matching(
+        self, table: str, filter: str, *, wait: bool = True, progress: Progress | None = None, timeout: float | None = None
+    ) -> JobInfo:
+        """What `delete_by_query` does, in a job that can be watched and canceled; `rows` of the result counts the removed ones.
+
+        Waits as `activate_index`. Raises JobFailed, FilterError or TableNotFound."""
+        return await self._job(requests.delete_matching(self.database, table, filter), wait, progress, timeout)

@@ -8,8 +8,8 @@ from typing import Any
 from hippod_client import requests
 from hippod_client.aio.calls import Calls
 from hippod_client.calls import DEFAULT, Timeout
-from hippod_client.definitions import AliasInfo, SettingValue, TemplateInfo, TrashedTable
-from hippod_client.results import TableInfo
+from hippod_client.definitions import AliasInfo, SettingValue, TableInfo, TemplateInfo, TrashedTable
+from hippod_client.partitions import Partition, Partitioning
 from hippod_client.schema import Field
 
 
@@ -29,17 +29,28 @@ class TableMethods(Calls):
         return await self._call(requests.list_databases(), timeout)
 
     async def create_table(
-        self, table: str, fields: Iterable[Field], *, auto_id: bool = False, tablets: int = 1, timeout: Timeout = DEFAULT
+        self,
+        table: str,
+        fields: Iterable[Field],
+        *,
+        auto_id: bool = False,
+        tablets: int = 1,
+        partitioning: Partitioning | None = None,
+        settings: Mapping[str, SettingValue] | None = None,
+        timeout: Timeout = DEFAULT,
     ) -> None:
         """Make a table. One field is the primary key (int or string); with `auto_id` the server makes it for rows inserted without.
 
-        `tablets` (1 to 64) divides the rows by a hash of their key. Raises InvalidName, AlreadyExists, LimitExceeded or Rejected.
+        `tablets` (1 to 64) divides the rows, or those of each partition, by a hash of their key. `settings` as `change_settings` takes
+        them. Raises InvalidName, AlreadyExists, LimitExceeded or Rejected.
         """
-        await self._call(requests.create_table(self.database, table, fields, auto_id, tablets), timeout)
+        await self._call(requests.create_table(self.database, table, fields, auto_id, tablets, partitioning, settings), timeout)
 
-    async def drop_table(self, table: str, *, timeout: Timeout = DEFAULT) -> None:
-        """Put a table into the trash, which keeps its rows for some days and then forgets them. Raises TableNotFound."""
-        await self._call(requests.drop_table(self.database, table), timeout)
+    async def drop_table(self, table: str, *, purge: bool = False, timeout: Timeout = DEFAULT) -> None:
+        """Put a table into the trash, which keeps its rows for some days and then forgets them; `purge`: forget them at once.
+
+        Raises TableNotFound."""
+        await self._call(requests.drop_table(self.database, table, purge), timeout)
 
     async def describe_table(self, table: str, *, timeout: Timeout = DEFAULT) -> TableInfo:
         """Fields, indexes and number of rows. Raises TableNotFound."""
@@ -134,3 +145,17 @@ class TableMethods(Calls):
     async def list_templates(self, pattern: str = "*", *, timeout: Timeout = DEFAULT) -> list[TemplateInfo]:
         """The templates whose names match, in the order in which they are applied."""
         return await self._call(requests.list_templates(pattern), timeout)
+
+    async def describe_tables(self, pattern: str = "*", *, timeout: Timeout = DEFAULT) -> list[TableInfo]:
+        """As `describe_table`, of all tables whose names match, by name."""
+        return await self._call(requests.describe_tables(self.database, pattern), timeout)
+
+    async def add_partitions(self, table: str, partitions: Iterable[Partition], *, timeout: Timeout = DEFAULT) -> None:
+        """Add partitions to a table that has some by range, above all that it has, or by single values.
+
+        Raises AlreadyExists, LimitExceeded, TypeMismatch or Rejected."""
+        await self._call(requests.add_partitions(self.database, table, partitions), timeout)
+
+    async def drop_partitions(self, table: str, names: Sequence[str], *, timeout: Timeout = DEFAULT) -> None:
+        """Remove partitions with all their rows. Raises PartitionNotFound, or WrongState while a job runs on the table."""
+        await self._call(requests.drop_partitions(self.database, table, names), timeout)

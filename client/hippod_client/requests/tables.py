@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from hippod_client.definitions import TrashedTable
+from hippod_client.definitions import SettingValue, TableInfo, TrashedTable
+from hippod_client.partitions import Partitioning
 from hippod_client.requests.base import Reply, Request, done
-from hippod_client.results import TableInfo
 from hippod_client.schema import Field
 
 
-def create_table(database: str, table: str, fields: Iterable[Field], auto_id: bool, tablets: int) -> Request[None]:
+def create_table(
+    database: str,
+    table: str,
+    fields: Iterable[Field],
+    auto_id: bool,
+    tablets: int,
+    partitioning: Partitioning | None = None,
+    settings: Mapping[str, SettingValue] | None = None,
+) -> Request[None]:
     schema = {"fields": [field.to_wire() for field in fields], "auto_id": auto_id}
-    return Request({"op": "create_table", "table": table, "schema": schema, "tablets": tablets, "database": database}, done)
+    body = {"op": "create_table", "table": table, "schema": schema, "tablets": tablets, "database": database}
+    if partitioning is not None:
+        body["partitioning"] = partitioning.to_wire()
+    if settings:
+        body["settings"] = dict(settings)
+    return Request(body, done)
 
 
-def drop_table(database: str, table: str) -> Request[None]:
-    return Request({"op": "drop_table", "table": table, "database": database}, done)
+def drop_table(database: str, table: str, purge: bool = False) -> Request[None]:
+    body = {"op": "drop_table", "table": table, "database": database}
+    return Request({**body, "purge": True} if purge else body, done)
 
 
 def describe_table(database: str, table: str) -> Request[TableInfo]:
     return Request({"op": "describe_table", "table": table, "database": database}, TableInfo.of, is_read=True)
+
+
+def describe_tables(database: str, pattern: str) -> Request[list[TableInfo]]:
+    return Request({"op": "describe_tables", "pattern": pattern, "database": database}, _infos, is_read=True)
+
+
+def _infos(reply: Reply) -> list[TableInfo]:
+    return list(map(TableInfo.of, reply["tables"]))
 
 
 def list_tables(database: str) -> Request[list[str]]:

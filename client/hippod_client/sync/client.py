@@ -17,6 +17,7 @@ from hippod_client.results import StatusInfo
 from hippod_client.sync.connection import Connection
 from hippod_client.sync.indexes import IndexMethods
 from hippod_client.sync.jobs import JobMethods
+from hippod_client.sync.maintenance import MaintenanceMethods
 from hippod_client.sync.rows import RowMethods
 from hippod_client.sync.searches import SearchMethods
 from hippod_client.sync.tables import TableMethods
@@ -26,7 +27,7 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 
-class Client(IndexMethods, JobMethods, RowMethods, SearchMethods, TableMethods, UserMethods):
+class Client(IndexMethods, JobMethods, MaintenanceMethods, RowMethods, SearchMethods, TableMethods, UserMethods):
     """A connection to a hippod server, for code without an event loop.
 
         with Client() as client:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hippod_client import requests
 from hippod_client.calls import DEFAULT, Progress, Timeout
+from hippod_client.definitions import ScalarIndexInfo
 from hippod_client.recall import RecallInfo
 from hippod_client.results import IndexInfo, JobInfo
 from hippod_client.sync.calls import Calls
@@ -62,3 +63,12 @@ class IndexMethods(Calls):
 
     def describe_recall(self, table: str, index: str, *, timeout: Timeout = DEFAULT) -> RecallInfo:
         return self._call(requests.describe_recall(self.database, table, index), timeout)
+
+    def create_scalar_index(self, table: str, index: str, fields: Sequence[str], *, timeout: Timeout = DEFAULT) -> None:
+        self._call(requests.create_scalar_index(self.database, table, index, fields), timeout)
+
+    def drop_scalar_index(self, table: str, index: str, *, timeout: Timeout = DEFAULT) -> None:
+        self._call(requests.drop_scalar_index(self.database, table, index), timeout)
+
+    def list_scalar_indexes(self, table: str, *, timeout: Timeout = DEFAULT) -> list[ScalarIndexInfo]:
+        return self._call(requests.list_scalar_indexes(self.database, table), timeout)

@@ -7,8 +7,8 @@ from typing import Any
 
 from hippod_client import requests
 from hippod_client.calls import DEFAULT, Timeout
-from hippod_client.definitions import AliasInfo, SettingValue, TemplateInfo, TrashedTable
-from hippod_client.results import TableInfo
+from hippod_client.definitions import AliasInfo, SettingValue, TableInfo, TemplateInfo, TrashedTable
+from hippod_client.partitions import Partition, Partitioning
 from hippod_client.schema import Field
 from hippod_client.sync.calls import Calls
 
@@ -26,12 +26,20 @@ class TableMethods(Calls):
         return self._call(requests.list_databases(), timeout)
 
     def create_table(
-        self, table: str, fields: Iterable[Field], *, auto_id: bool = False, tablets: int = 1, timeout: Timeout = DEFAULT
+        self,
+        table: str,
+        fields: Iterable[Field],
+        *,
+        auto_id: bool = False,
+        tablets: int = 1,
+        partitioning: Partitioning | None = None,
+        settings: Mapping[str, SettingValue] | None = None,
+        timeout: Timeout = DEFAULT,
     ) -> None:
-        self._call(requests.create_table(self.database, table, fields, auto_id, tablets), timeout)
+        self._call(requests.create_table(self.database, table, fields, auto_id, tablets, partitioning, settings), timeout)
 
-    def drop_table(self, table: str, *, timeout: Timeout = DEFAULT) -> None:
-        self._call(requests.drop_table(self.database, table), timeout)
+    def drop_table(self, table: str, *, purge: bool = False, timeout: Timeout = DEFAULT) -> None:
+        self._call(requests.drop_table(self.database, table, purge), timeout)
 
     def describe_table(self, table: str, *, timeout: Timeout = DEFAULT) -> TableInfo:
         return self._call(requests.describe_table(self.database, table), timeout)
@@ -101,3 +109,12 @@ class TableMethods(Calls):
 
     def list_templates(self, pattern: str = "*", *, timeout: Timeout = DEFAULT) -> list[TemplateInfo]:
         return self._call(requests.list_templates(pattern), timeout)
+
+    def describe_tables(self, pattern: str = "*", *, timeout: Timeout = DEFAULT) -> list[TableInfo]:
+        return self._call(requests.describe_tables(self.database, pattern), timeout)
+
+    def add_partitions(self, table: str, partitions: Iterable[Partition], *, timeout: Timeout = DEFAULT) -> None:
+        self._call(requests.add_partitions(self.database, table, partitions), timeout)
+
+    def drop_partitions(self, table: str, names: Sequence[str], *, timeout: Timeout = DEFAULT) -> None:
+        self._call(requests.drop_partitions(self.database, table, names), timeout)

@@ -64,6 +64,7 @@ HANDLERS: Final[dict[type[ops.Operation], Callable[[Any, Any, float | None], Any
     ops.Query: queries.query,
     ops.Count: queries.count,
     ops.Search: queries.search,
+    ops.SearchPage: queries.search_page,
     ops.HybridSearch: queries.hybrid_search,
     ops.MultiSearch: queries.multi_search,
     ops.Distance: distances.distance,

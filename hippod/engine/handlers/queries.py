@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from hippod.engine.addresses import addresses_in, gather
-from hippod.engine.arrays import StringArray, Values, concat_values, take_values
 from hippod.engine.explain import Trace, plan_query
 from hippod.engine.grouping import search_groups
 from hippod.engine.hybrid import search_hybrid
@@ -26,14 +22,16 @@ from hippod.engine.operations import (
     Query,
     QueryResult,
     Search,
+    SearchPage,
+    SearchPageResult,
     SearchResult,
 )
 from hippod.engine.operations.multi_search import TABLES_SEARCHED_MAX
 from hippod.engine.operations.queries import QUERY_ROWS_MAX
 from hippod.engine.patterns import check_patterns, name_matcher
-from hippod.engine.schema import Field
+from hippod.engine.query_pages import cursor_of, no_rows, page_of
+from hippod.engine.ranking_pages import search_page as next_page
 from hippod.engine.search import search as search_table
-from hippod.engine.tablet import Tablet
 from hippod.errors import LimitExceeded, TableNotFound
 
 if TYPE_CHECKING:
@@ -49,6 +47,10 @@ def search(engine: Engine, operation: Search, _deadline: float | None) -> asynci
 
 async def hybrid_search(engine: Engine, operation: HybridSearch, _deadline: float | None) -> HybridSearchResult:
     return await search_hybrid(engine.table(operation.database, operation.table), operation, engine.pool)
+
+
+async def search_page(engine: Engine, operation: SearchPage, _deadline: float | None) -> SearchPageResult:
+    return await next_page(engine.table(operation.database, operation.table), operation, engine.pool)
 
 
 async def multi_search(engine: Engine, operation: MultiSearch, _deadline: float | None) -> MultiSearchResult:
@@ -78,8 +80,9 @@ async def query(engine: Engine, operation: Query, _deadline: float | None) -> Qu
         raise LimitExceeded(f"limit is from 0 to {QUERY_ROWS_MAX}, not {operation.limit}", limit=QUERY_ROWS_MAX)
     if operation.offset < 0:
         raise LimitExceeded(f"offset is 0 or more, not {operation.offset}", limit=0)
+    cursor = cursor_of(table, operation.after)
     if operation.explain:
-        return msgspec.structs.replace(_page(table.tablets, fields, (), 0, 0), plan=await plan_query(table, operation))
+        return msgspec.structs.replace(no_rows(table.tablets, fields), plan=await plan_query(table, operation))
     trace = Trace()
     tablets = table.tablets
     with trace.stage("filter"):
@@ -89,33 +92,5 @@ async def query(engine: Engine, operation: Query, _deadline: float | None) -> Qu
             found = [(tablet, np.flatnonzero(tablet.columns.alive)) for tablet in tablets.values()]
     trace.matches = sum(len(slots) for _, slots in found)
     with trace.stage("gather"):
-        result = await engine.pool.run(_page, tablets, fields, found, operation.offset, operation.limit)
+        result = await engine.pool.run(page_of, table.number, tablets, fields, found, cursor, operation.offset, operation.limit)
     return msgspec.structs.replace(result, profile=trace.profile()) if operation.profile else result
-
-
-def _page(
-    tablets: Mapping[int, Tablet],
-    fields: Sequence[Field],
-    found: Sequence[tuple[Tablet, npt.NDArray[np.int64]]],
-    offset: int,
-    limit: int,
-) -> QueryResult:
-    """The rows from `offset` on in primary key order; runs in the search pool."""
-    if not found:
-        return QueryResult(gather(tablets, fields, np.empty(0, np.int64)), 0)
-    addresses = np.concatenate([addresses_in(tablet.number, slots) for tablet, slots in found])
-    keys = concat_values([take_values(tablet.key_values(), slots) for tablet, slots in found])
-    order = _key_order(keys, min(offset + limit, len(addresses)))[offset : offset + limit]
-    return QueryResult(gather(tablets, fields, addresses[order]), len(order))
-
-
-def _key_order(keys: Values, count: int) -> npt.NDArray[np.intp]:
-    """Positions of the `count` smallest keys, ascending."""
-    if isinstance(keys, StringArray):
-        cells: list[Any] = keys.to_bytes_list()
-        return np.array(sorted(range(len(cells)), key=cells.__getitem__)[:count], np.intp)
-    assert isinstance(keys, np.ndarray)
-    if count < len(keys):
-        first = np.argpartition(keys, count)[:count]
-        return first[np.argsort(keys[first])]
-    return np.argsort(keys)

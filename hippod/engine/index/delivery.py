@@ -1,4 +1,9 @@
-"""Answers on their way out of an index: each search gets its share of a batch, and no row that died in the meantime."""
+"""Answers on their way out of an index: each search gets its share of a batch.
+
+An answer is of the moment when its batch began. Rows of it that died since may have been replaced by rows that it does not know: just
+to leave them out would lose a row that was there all the time. So a search that lost rows is asked again. Where rows die as quickly as
+they are found, the second answer stands as it is: the rows of one moment, between the arrival of the search and its answer.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +23,7 @@ QUERIES_PER_PART: Final = 256
 class Delivery:
     """Runs on the event loop, where rows are published and killed, so what it has checked holds when a search gets it.
 
-    `ask_again` gets a search that lost rows it could have had: it wants more of them now.
+    `ask_again` gets a search whose answer has rows that died meanwhile.
     """
 
     def __init__(self, rows: RowSource, ask_again: Callable[[Search], None]) -> None:
@@ -29,7 +34,7 @@ class Delivery:
         """Give every search of the batch its share of the answers, which lie one behind the other."""
         alive = self._rows.alive
         if not (len(alive) and alive[hits.slots].all()):
-            self._deliver_living(batch, hits, alive)
+            self._deliver_changed(batch, hits, alive)
             return
         at = 0
         for search in batch.searches:
@@ -37,19 +42,18 @@ class Delivery:
             search.answer(_cut(hits, at, stop, search.k))
             at = stop
 
-    def _deliver_living(self, batch: Batch, hits: Hits, alive: Mask) -> None:
+    def _deliver_changed(self, batch: Batch, hits: Hits, alive: Mask) -> None:
         at = 0
         for search in batch.searches:
-            part = _cut(hits, at, at + search.rows, search.fetch)
+            part = _cut(hits, at, at + search.rows, search.k)
             at += search.rows
             if search.future.done():
                 continue
-            living = _living(part, alive)
-            if (living.counts < np.minimum(part.counts, search.k)).any():
-                search.fetch = search.fetch * 2 + 16
-                self._ask_again(search)
+            if search.was_asked_again or _are_alive(part, alive):
+                search.answer(part)
             else:
-                search.answer(_cut(living, 0, search.rows, search.k))
+                search.was_asked_again = True
+                self._ask_again(search)
 
 
 def fail(batch: Batch, error: BaseException) -> None:
@@ -80,9 +84,6 @@ def _cut(hits: Hits, start: int, stop: int, k: int) -> Hits:
     return Hits(hits.slots[start:stop, :k], hits.scores[start:stop, :k], np.minimum(hits.counts[start:stop], k))
 
 
-def _living(hits: Hits, alive: Mask) -> Hits:
-    """The hits without the dead, those behind moved up."""
-    kept = np.arange(hits.slots.shape[1]) < hits.counts[:, None]
-    kept[kept] = alive[hits.slots[kept]]
-    order = np.argsort(~kept, axis=1, kind="stable")
-    return Hits(np.take_along_axis(hits.slots, order, 1), np.take_along_axis(hits.scores, order, 1), kept.sum(axis=1).astype(np.int32))
+def _are_alive(hits: Hits, alive: Mask) -> bool:
+    found = np.arange(hits.slots.shape[1]) < hits.counts[:, None]
+    return bool(alive[hits.slots[found]].all())

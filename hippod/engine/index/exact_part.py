@@ -46,14 +46,14 @@ class ExactPart:
 
     def search(self, search: Search, *, accepted: bool = False) -> None:
         """Answer the search. Raises RetryLater if too much waits, unless it was `accepted` before."""
-        search.key = (search.fetch, id(search.among) if search.among is not None else 0)
+        search.key = (search.k, id(search.among) if search.among is not None else 0)
         (self.lane.resubmit if accepted else self.lane.submit)(search)
 
     def _start(self, batch: Batch) -> None:
         rows, first = self._rows, batch.searches[0]
         # Its own copy: rows that are replaced while it computes must be found as they were, and asked for again, not be missed.
         alive = rows.alive.copy() if first.among is not None or rows.live_count < rows.count else None
-        answer = self._pool.run(self.scorer.search, rows.count, batch.queries(), first.fetch, first.among, alive)
+        answer = self._pool.run(self.scorer.search, rows.count, batch.queries(), first.k, first.among, alive)
         answer.add_done_callback(lambda done: self._finish(batch, done))
 
     def _finish(self, batch: Batch, done: asyncio.Future[Hits]) -> None:

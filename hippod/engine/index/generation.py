@@ -122,7 +122,7 @@ class Generation:
 
     def search(self, search: Search, *, accepted: bool = False) -> None:
         """Answer the search, which has a tuning, with its like. Raises RetryLater if too much waits, unless it was `accepted` before."""
-        search.key = (search.fetch, search.tuning, search.depth, 0 if search.matches is None else search.matches.ident)
+        search.key = (search.k, search.tuning, search.depth, 0 if search.matches is None else search.matches.ident)
         (self.lane.resubmit if accepted else self.lane.submit)(search)
 
     def is_outgrown(self, live_count: int, deletion_share_max: float) -> bool:
@@ -167,8 +167,8 @@ class Generation:
                 # Searches with one filter may stand at several versions of the table; the newest tells most.
                 newest = max((search.matches for search in batch.searches if search.matches is not None), key=lambda m: len(m.mask))
                 self.host.tell(self._told.news(newest))
-                restriction = Restriction(max(first.depth, first.fetch), newest.ident)
-            self.host.search(ident, batch.rows, first.fetch, effort, max(reorder, first.fetch, first.depth), queries, restriction)
+                restriction = Restriction(max(first.depth, first.k), newest.ident)
+            self.host.search(ident, batch.rows, first.k, effort, max(reorder, first.k, first.depth), queries, restriction)
         except HostLost:
             self.host.kill()
 

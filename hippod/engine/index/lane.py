@@ -29,10 +29,10 @@ class Search:
     """One waiting search for k rows per query: of all, tuned as `tuning` says (None: exactly), or of the slots `among`. Where it is tuned
     and has `matches`, the k rows are those of them within the `depth` nearest of all; `among` are then their slots, to search exactly.
 
-    `fetch` rows are asked for, at least k. Only searches with equal `key` share a batch. The future gets what `finish` makes of the hits.
+    Only searches with equal `key` share a batch. The future gets what `finish` makes of the hits.
     """
 
-    __slots__ = ("among", "depth", "fetch", "finish", "future", "k", "key", "matches", "queries", "rows", "tuning")
+    __slots__ = ("among", "depth", "finish", "future", "k", "key", "matches", "queries", "rows", "tuning", "was_asked_again")
 
     def __init__(
         self,
@@ -48,7 +48,6 @@ class Search:
         self.queries: Any = queries
         self.rows = len(queries)
         self.k = k
-        self.fetch = k
         self.key: Hashable = None
         self.future = future
         self.among = among if matches is None else matches.slots
@@ -56,6 +55,7 @@ class Search:
         self.depth = depth
         self.tuning = tuning
         self.finish = finish
+        self.was_asked_again = False
 
     def answer(self, hits: Hits) -> None:
         """Complete the future, unless nobody waits for it any more."""

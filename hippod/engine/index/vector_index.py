@@ -289,7 +289,7 @@ class VectorIndex:
     def _route(self, search: Search, *, accepted: bool = False) -> None:
         """To the host, unless exactness is asked for or cheap enough for what is wanted."""
         generation, tuning = self._generations.current, search.tuning
-        if generation is not None and tuning is not None and self._is_worth_it(generation, max(search.fetch, search.depth), tuning):
+        if generation is not None and tuning is not None and self._is_worth_it(generation, max(search.k, search.depth), tuning):
             generation.search(search, accepted=accepted)
         else:
             self._exact.search(search, accepted=accepted)

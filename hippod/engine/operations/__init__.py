@@ -65,6 +65,7 @@ from hippod.engine.operations.scalar_indexes import (
     ScalarIndexInfo,
     ScalarIndexList,
 )
+from hippod.engine.operations.search_pages import SearchPage, SearchPageResult
 from hippod.engine.operations.settings import ChangeSettings, GetSettings, SettingsList, TableSettings
 from hippod.engine.operations.status import GetStatus, StatusInfo
 from hippod.engine.operations.tables import (
@@ -127,6 +128,7 @@ AnyOperation = (
     | Query
     | Count
     | Search
+    | SearchPage
     | HybridSearch
     | MultiSearch
     | Distance
@@ -282,6 +284,8 @@ __all__ = [
     "ScalarIndexInfo",
     "ScalarIndexList",
     "Search",
+    "SearchPage",
+    "SearchPageResult",
     "SearchResult",
     "SearchWay",
     "SetAutoCompaction",

@@ -22,7 +22,8 @@ FILTER_BYTES_MAX: Final = 65_536
 class Query(Operation, frozen=True, tag="query"):
     """Rows that match `filter` (empty: all) in primary key order; `output_fields` None means all scalar fields.
 
-    `explain`: answer with the plan alone, and no rows. `profile`: answer with counts and times beside the rows.
+    `after`, which is `next` of an earlier page, leaves out the rows up to the last one of that page; `offset` counts from there. `explain`:
+    answer with the plan alone, and no rows. `profile`: answer with counts and times beside the rows.
     """
 
     is_read = True
@@ -31,16 +32,19 @@ class Query(Operation, frozen=True, tag="query"):
     output_fields: list[str] | None = None
     limit: int = 1_000
     offset: int = 0
+    after: str | None = None
     explain: bool = False
     profile: bool = False
     database: str = DEFAULT_DATABASE
 
 
 class QueryResult(Result, frozen=True, omit_defaults=True):
-    """The output fields in the order asked, `rows` entries each; `plan` and `profile` if asked for."""
+    """The output fields in the order asked, `rows` entries each; `next` if there are more behind them; `plan` and `profile` if asked
+    for."""
 
     columns: list[Column]
     rows: int
+    next: str | None = None
     plan: Plan | None = None
     profile: Profile | None = None
 

@@ -115,20 +115,23 @@ class SearchAnswer(Answer, frozen=True):
 
 
 class QueryBody(Body, frozen=True):
-    """`expr` empty or absent: all rows, in the order of their primary keys."""
+    """`expr` empty or absent: all rows, in the order of their primary keys. `after`: those behind a page, from its `next`."""
 
     output_fields: list[str] | None = None
     expr: str | None = None
     limit: int | None = None
     offset: int | None = None
+    after: str | None = None
     only_explain: bool | None = None
     with_profile: bool | None = None
 
 
 class QueryAnswer(Answer, frozen=True):
-    """The output fields, with one value a row; none, but `explain`, with only_explain; `profile` with with_profile."""
+    """The output fields, with one value a row; `next` if there are more; none, but `explain`, with only_explain; `profile` with
+    with_profile."""
 
     fields_data: list[FieldData]
+    next: str | None = None
     explain: Plan | None = None
     profile: Profile | None = None
 
@@ -223,6 +226,7 @@ async def query(call: Call[DatabaseQuery, QueryBody]) -> QueryAnswer:
         output_fields=body.output_fields,
         limit=1_000 if body.limit is None else body.limit,
         offset=body.offset or 0,
+        after=body.after,
         explain=bool(body.only_explain),
         profile=bool(body.with_profile),
         database=database,
@@ -233,7 +237,7 @@ async def query(call: Call[DatabaseQuery, QueryBody]) -> QueryAnswer:
 
 def _query_answer(found: TableSchema, result: QueryResult) -> QueryAnswer:
     data = [FieldData(column.field, shown_cells(found.schema.field(column.field), column)) for column in result.columns]
-    return QueryAnswer(data, result.plan, result.profile)
+    return QueryAnswer(data, result.next, result.plan, result.profile)
 
 
 async def count(call: Call[DatabaseQuery, CountBody]) -> CountAnswer:
