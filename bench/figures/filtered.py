@@ -18,7 +18,7 @@ _PARAMS: Final = {"recall": _RECALL}
 _OF_UNFILTERED: Final = 0.25
 _SETTLED_S: Final = 600.0
 _LOOK_S: Final = 0.1
-_QUIET_LOOKS: Final = 10
+_QUIET_LOOKS: Final = 50
 
 
 class _Shape(NamedTuple):
