@@ -115,9 +115,15 @@ class TrainedPart:
 
     def search_matching(self, queries: Vectors, k: int, effort: int, reorder: int, depth: int, mask: Mask) -> Hits:
         """The k best of each query that match: of the `depth` nearest rows that a search with this tuning finds, those in `mask` (bool, by
-        slot; rows above it do not match), and of the fresh rows all. Perhaps fewer than k although more match."""
-        spare = max(0, depth - k) + min(self.doomed_count, k + _SPARE)
-        hits = self._search_trained(queries, k, effort, reorder, spare, mask)
+        slot; rows above it do not match), and of the fresh rows all. Perhaps fewer than k although more match.
+
+        No row below that depth is taken, although an engine could look for matches alone: its tuning was measured for so many rows. Where
+        matches are far from a query, a graph of 20,000 package descriptions that only collected those of one section had ten for nearly all
+        queries, 0.86 of them the right ones. Within the depth 0.99 of what it found was right, and who lacked some was known.
+        """
+        deep = self._search_trained(queries, depth, effort, reorder, min(self.doomed_count, k + _SPARE))
+        valid = (np.arange(deep.slots.shape[1]) < deep.counts[:, None]) & matching(mask, deep.slots)
+        hits = best_of(deep.slots, self._order(deep.scores, valid), valid, deep.scores, k)
         return self._with_fresh(queries, k, hits, mask) if self.fresh_count else hits
 
     def work(self, budget_s: float) -> None:
@@ -141,21 +147,18 @@ class TrainedPart:
         """Serve the points from another index that holds the same, such as the one that `save` wrote."""
         self._index = index
 
-    def _search_trained(self, queries: Vectors, k: int, effort: int, reorder: int, spare: int, mask: Mask | None = None) -> Hits:
-        """The k best living of the trained rows that are in the mask; `spare` more are looked at because of those that are not."""
+    def _search_trained(self, queries: Vectors, k: int, effort: int, reorder: int, spare: int) -> Hits:
+        """The k best living of the trained rows; `spare` more are looked at because of the dead among them."""
         wide = min(k + spare, max(1, self._size))
         if self._rescorer is not None:
             wide = min(max(reorder, wide), max(1, self._size))
         positions, scores, counts = self._index.search(queries, wide, effort, max(reorder, wide))
         slots = self._slots[positions]
-        if not self.doomed_count and wide == k and self._rescorer is None and mask is None:
+        if not self.doomed_count and wide == k and self._rescorer is None:
             return Hits(slots, scores, counts)
         valid = np.arange(wide) < counts[:, None]
         if self.doomed_count:
             valid &= (slots >= 0) & ~self._is_doomed[slots]
-        if mask is not None:
-            valid &= matching(mask, slots)
-            slots, scores, valid = _packed(slots, scores, valid)
         if self._rescorer is not None:
             np.maximum(slots, 0, out=slots)
             scores = self._rescorer.scores(queries, slots, len(self._place))
@@ -243,10 +246,3 @@ class TrainedPart:
         self._place = np.concatenate((self._place, np.full(extra, -1, np.int64)))
         self._is_fresh = np.concatenate((self._is_fresh, np.zeros(extra, np.bool_)))
         self._is_doomed = np.concatenate((self._is_doomed, np.zeros(extra, np.bool_)))
-
-
-def _packed(slots: Slots, scores: npt.NDArray[np.float32], valid: Mask) -> tuple[Slots, npt.NDArray[np.float32], Mask]:
-    """Without what is valid in no row: the valid ones of each row come first, in their order."""
-    width = max(1, int(valid.sum(axis=1).max()))
-    order = np.argsort(~valid, axis=1, kind="stable")[:, :width]
-    return np.take_along_axis(slots, order, 1), np.take_along_axis(scores, order, 1), np.take_along_axis(valid, order, 1)
