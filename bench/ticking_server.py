@@ -1,6 +1,6 @@
 """The server with a ticker on its event loop, which notes when it comes late.
 
-    python -m bench.ticking_server --gaps FILE --data-dir DIR --port 0
+    python -m bench.ticking_server --gaps FILE --data-dir DIR --port 0 --rest-port 0
 
 The ticker wants to run every millisecond. Each gap of more than 5 ms is a line of FILE: when it ended (monotonic seconds), how long it
 was, and how much of it the thread of the loop worked (the rest it waited for a processor or for the interpreter).
@@ -55,10 +55,10 @@ async def _run(config: Config, gaps: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("--gaps", "--data-dir", "--port"):
+    for name in ("--gaps", "--data-dir", "--port", "--rest-port"):
         parser.add_argument(name, required=True)
     arguments = parser.parse_args(sys.argv[1:])
-    config = load_config({"data_dir": arguments.data_dir, "port": arguments.port}, {}, None)
+    config = load_config({"data_dir": arguments.data_dir, "port": arguments.port, "rest_port": arguments.rest_port}, {}, None)
     setup_logs(config.process.log_level, config.process.log_format)
     uvloop.run(_run(config, Path(arguments.gaps)))
 
