@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -25,14 +25,20 @@ _LOOK_S: Final = 0.1
 class Stage:
     """Owns a server process and its directory; both are gone after `close`."""
 
-    def __init__(self, source: Source, program: Sequence[str] = ("hippod", "serve"), arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        source: Source,
+        program: Sequence[str] = ("hippod", "serve"),
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.source = source
         self.loading: Outcome | None = None
         self.build_s: float | None = None
         CACHE.mkdir(exist_ok=True)
         self._scratch = tempfile.TemporaryDirectory(prefix="server-", dir=CACHE)
         self.directory = Path(self._scratch.name)
-        self.server = ServerProcess(self.directory / "data", *arguments, program=program)
+        self.server = ServerProcess(self.directory / "data", *arguments, environment=environment, program=program)
         self.server.start()
 
     def __enter__(self) -> Self:

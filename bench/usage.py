@@ -39,6 +39,14 @@ def cpu(pid: int) -> Cpu:
     return Cpu(_cpu_s(server), sum(_cpu_s(host) for host in server.children(recursive=True)))
 
 
+def running_s(pid: int) -> float:
+    """Processor seconds of a server process and its hosts as the scheduler counts them, in nanoseconds: for differences over work that is
+    too short for `cpu`, while no thread ends."""
+    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    threads = (file for process in processes for file in Path(f"/proc/{process.pid}/task").glob("*/schedstat"))
+    return sum(int(file.read_text().split()[0]) for file in threads) / 1e9
+
+
 def memory(pid: int) -> Memory:
     server = psutil.Process(pid)
     return Memory(_anonymous_bytes(pid), sum(_anonymous_bytes(host.pid) for host in server.children(recursive=True)))
