@@ -32,6 +32,8 @@ _ABSORB_LOOK_S: Final = 0.1
 _ABSORB_LOOKS_MAX: Final = 600
 # At so many times the rows of its training an index is not what would be built for them.
 GROWTH: Final = 4
+# For some efforts of a graph, how many times as much as its rows it misses of queries that it has not seen.
+Misses = tuple[tuple[int, float], ...]
 
 
 class Generation:
@@ -59,6 +61,7 @@ class Generation:
         self.effort_max = recipe.effort_max(trained_rows)
         self.removed_rows = removed_rows
         self.training = training
+        self.misses: Misses = ()
         self.changed_rows = 0
         self.is_lost = False
         self.on_lost: Callable[[Generation], None] = lambda _generation: None

@@ -17,10 +17,9 @@ import numpy.typing as npt
 
 from hippod.engine.index.builder import Progress
 from hippod.engine.index.exact import Hits, Mask, Scores
-from hippod.engine.index.generation import Generation
+from hippod.engine.index.generation import Generation, Misses
 from hippod.engine.index.lane import Search
 from hippod.engine.index.recall.curve import Cost, Point, estimate
-from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Slots, Vectors
 from hippod.engine.operations.indexes import Metric
@@ -38,11 +37,12 @@ _STEPS_MIN: Final = 6
 _SAME_SCORE: Final = 1e-5
 # How many times as much a query that nobody has seen misses as a row of the index, which is left out of its own answers. A row draws the
 # centre of its leaf a little towards itself, the more the fewer rows the leaf has: of packages and of made vectors strangers missed 1.15
-# times as much with 16 rows a leaf, 1.0 to 1.08 times with 250 and more. A graph leads straight to a row, and from there along its
-# links to its neighbours: strangers missed 1.9 to 3.9 times as much, with 8 and 16 links and all lengths of the candidate list.
+# times as much with 16 rows a leaf, 1.0 to 1.08 times with 250 and more. Of graphs it is measured, see `compare`.
 _LEAVES_MISS_MORE: Final = 1.05
 _LEAVES_MISS_MORE_BY_ROWS: Final = 2.0
-_GRAPHS_MISS_MORE: Final = 3.0
+_COMPARED_K: Final = 10
+_COMPARED_STEP: Final = 2
+_COMPARED_ENOUGH: Final = 0.995
 
 ExactSearch = Callable[[Vectors, int], Awaitable[Hits]]
 
@@ -84,9 +84,36 @@ def ladder(effort_max: int) -> list[int]:
     return efforts
 
 
-def misses_more(recipe: Recipe, rows: int) -> float:
+def misses_more(generation: Generation, rows: int, effort: int) -> float:
     """How many times as much strangers miss as rows of the index do, of which there are so many."""
-    return _GRAPHS_MISS_MORE if recipe.is_graph else _LEAVES_MISS_MORE + _LEAVES_MISS_MORE_BY_ROWS * recipe.leaves / rows
+    recipe = generation.recipe
+    if not recipe.is_graph:
+        return _LEAVES_MISS_MORE + _LEAVES_MISS_MORE_BY_ROWS * recipe.leaves / rows
+    if not generation.misses:
+        return 1.0
+    efforts, times = zip(*generation.misses, strict=True)
+    return float(np.interp(np.log(effort), np.log(efforts), times))
+
+
+async def compare(generation: Generation, strangers: Sample, rows: Sample, exact: ExactSearch, metric: Metric) -> Misses:
+    """How many times as much as `rows` of a graph `strangers` miss, which are not in it, for some efforts; `exact` searches the rows in it.
+
+    A graph leads straight to a row, and from there along its links to its neighbours. Of packages and of made vectors strangers missed two
+    to four times as much, of rows without any order eight times.
+    """
+    bounds = [await find_bounds(sample, _COMPARED_K, exact, lambda _share, _stage: None) for sample in (strangers, rows)]
+    misses: list[tuple[int, float]] = []
+    effort, found = _COMPARED_K + 1, 0.0
+    while found < _COMPARED_ENOUGH and effort < generation.effort_max:
+        shares = []
+        for sample, bound in zip((strangers, rows), bounds, strict=True):
+            recalls, _ = await _search_sample(generation, Tuning(effort, _COMPARED_K), sample, bound, _COMPARED_K, metric, _BATCH)
+            # One more hit missed of each, so that chance decides little where hardly any is.
+            shares.append((float((1 - recalls).sum()) * _COMPARED_K + 1) / (len(recalls) * _COMPARED_K))
+        found = 1 - shares[0]
+        misses.append((effort, max(1.0, round(shares[0] / shares[1], 3))))
+        effort *= _COMPARED_STEP
+    return tuple(misses)
 
 
 class Measurement:
@@ -98,7 +125,7 @@ class Measurement:
         self._sample = sample
         self._bound = bound
         self._metric = metric
-        self._misses = misses_more(generation.recipe, rows) if sample.is_made_of_rows else 1.0
+        self._rows = rows
         self._batch = _BATCH
 
     async def points(self, least: Tuning, progress: Progress) -> tuple[Point, ...]:
@@ -118,19 +145,26 @@ class Measurement:
         return tuple(points)
 
     async def _measure(self, tuning: Tuning) -> Point:
-        recalls: list[npt.NDArray[np.float64]] = []
-        quickest, at = float("inf"), 0
-        while at < len(self._sample.queries):
-            part = self._sample.part(at, self._batch)
-            started = time.perf_counter()
-            hits = await search_generation(self._generation, part.queries, self._k + 1, tuning)
-            took = (time.perf_counter() - started) / len(part.queries)
-            quickest = min(quickest, took)
-            recalls.append(recall_of(_without(hits, part.own, self._k), self._bound[at : at + len(part.queries)], self._k, self._metric))
-            at += len(part.queries)
+        seen, quickest = await _search_sample(self._generation, tuning, self._sample, self._bound, self._k, self._metric, self._batch)
         self._batch = min(_BATCH, max(_BATCH_MIN, int(_BATCH_S / quickest)))
-        seen = 1 - self._misses * (1 - np.concatenate(recalls))
+        if self._sample.is_made_of_rows:
+            seen = 1 - misses_more(self._generation, self._rows, tuning.effort) * (1 - seen)
         return Point(tuning.effort, tuning.reorder, estimate(seen), round(quickest * 1e6, 1))
+
+
+async def _search_sample(
+    generation: Generation, tuning: Tuning, sample: Sample, bound: Scores, k: int, metric: Metric, batch: int
+) -> tuple[npt.NDArray[np.float64], float]:
+    """The recall of each query of the sample (nq,), and seconds a query of the quickest batch."""
+    recalls: list[npt.NDArray[np.float64]] = []
+    quickest = float("inf")
+    for at in range(0, len(sample.queries), batch):
+        part = sample.part(at, batch)
+        started = time.perf_counter()
+        hits = await search_generation(generation, part.queries, k + 1, tuning)
+        quickest = min(quickest, (time.perf_counter() - started) / len(part.queries))
+        recalls.append(recall_of(_without(hits, part.own, k), bound[at : at + batch], k, metric))
+    return np.concatenate(recalls), quickest
 
 
 async def find_bounds(sample: Sample, k: int, exact: ExactSearch, progress: Progress) -> Scores:

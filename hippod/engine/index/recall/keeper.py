@@ -17,22 +17,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
 
-from hippod.engine.index.exact import Hits
-from hippod.engine.index.generation import Generation
+from hippod.engine.index.exact import Hits, Mask
+from hippod.engine.index.generation import Generation, Misses
 from hippod.engine.index.host_process import HostLost
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.recall.audit import Audit, AuditedRecall
 from hippod.engine.index.recall.calibration import (
-    ExactSearch,
     Measurement,
     Sample,
+    compare,
     find_bounds,
     fit_cost,
     queries_for,
@@ -44,9 +44,11 @@ from hippod.engine.index.recall.recent import QUERIES_MIN, RecentQueries
 from hippod.engine.index.recall.stored import Measured, read_curves, write_curves
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.spec import IndexSpec, Tuning
-from hippod.engine.index.vectors import Queries, Vectors
+from hippod.engine.index.vectors import Queries, Slots, Vectors
 
 log = logging.getLogger("hippod.index")
+
+ExactAmong = Callable[[Queries, int, Slots | None], Awaitable[Hits]]
 
 T = TypeVar("T")
 
@@ -70,9 +72,9 @@ class RecallState(msgspec.Struct, frozen=True):
 
 
 class RecallKeeper:
-    """Owned by a VectorIndex, on the event loop. `exact` answers queries exactly."""
+    """Owned by a VectorIndex, on the event loop. `exact` answers queries exactly, over all rows or over some."""
 
-    def __init__(self, spec: IndexSpec, rows: RowSource, pool: SearchPool, directory: Path, exact: ExactSearch) -> None:
+    def __init__(self, spec: IndexSpec, rows: RowSource, pool: SearchPool, directory: Path, exact: ExactAmong) -> None:
         self._spec = spec
         self._rows = rows
         self._pool = pool
@@ -155,8 +157,25 @@ class RecallKeeper:
             self._auditing = loop.create_task(self._look_again(queries[:1], k, promise, hits.part(0, 1)))
             self._auditing.add_done_callback(self._audit_ended)
 
+    async def compare(self, generation: Generation, inside: Slots, outside: Slots) -> Misses:
+        """See Compare of the builder."""
+
+        def exact(queries: Vectors, k: int) -> Awaitable[Hits]:
+            return self._exact(queries, k, inside)
+
+        vectors = self._rows.vectors.view(self._rows.count)
+        assert isinstance(vectors, np.ndarray)  # nothing is trained over sparse vectors
+        among: Mask = np.zeros(self._rows.count, np.bool_)
+        among[inside] = True
+        rows = await self._pool.run(sample_rows, vectors, among, len(outside))
+        strangers = Sample(np.ascontiguousarray(vectors[outside]), np.full(len(outside), -1, np.int64))
+        return await compare(generation, strangers, rows, exact, self._spec.metric)
+
     def describe(self) -> RecallState:
         return RecallState(self._measuring, [self._curves[bucket] for bucket in sorted(self._curves)], self._audit.figures())
+
+    def _exact_of_all(self, queries: Vectors, k: int) -> Awaitable[Hits]:
+        return self._exact(queries, k, None)
 
     async def calibrated(self) -> None:
         """Wait until nothing is being measured."""
@@ -166,7 +185,7 @@ class RecallKeeper:
     async def _look_again(self, queries: Vectors, k: int, promise: float, hits: Hits) -> None:
         loop = asyncio.get_running_loop()
         changed, started = self._changed, loop.time()
-        exact = await self._exact(queries, k)
+        exact = await self._exact(queries, k, None)
         took = loop.time() - started
         self._next_audit = loop.time() + max(_AUDIT_EVERY_S, took / _AUDIT_SHARE)
         if changed != self._changed or not exact.counts[0]:
@@ -262,7 +281,7 @@ class RecallKeeper:
             sample = await self._pool.run(sample_rows, vectors, self._rows.alive.copy(), count)
         default = self._spec.tuning({}, bucket, generation.recipe)
         least = Tuning(bucket + 1 if generation.recipe.is_graph else 1, default.reorder)
-        bound = await find_bounds(sample, bucket, self._exact, lambda share, stage: progress(_EXACT_SHARE_OF_WORK * share, stage))
+        bound = await find_bounds(sample, bucket, self._exact_of_all, lambda share, stage: progress(_EXACT_SHARE_OF_WORK * share, stage))
         measurement = Measurement(generation, bucket, sample, bound, self._spec.metric, rows)
         rest = 1 - _EXACT_SHARE_OF_WORK
         points = await measurement.points(least, lambda share, stage: progress(_EXACT_SHARE_OF_WORK + rest * share, stage))
