@@ -81,14 +81,16 @@ class GenerationBuilder:
                 await host.close()
                 return built.reason
             generation = self._generation(host, built.recipe, len(slots) + len(strangers), 0, uuid.uuid4().hex)
-            if built.recipe.is_graph and len(strangers):
+            if len(strangers):
                 progress(0.75, "comparing rows with strangers")
-                generation.misses = await self._compare(generation, slots, strangers)
+                if built.recipe.is_graph:
+                    generation.misses = await self._compare(generation, slots, strangers)
+                await generation.absorb(strangers)
             progress(0.8, "saving")
             await self.save(generation)
             progress(0.9, "catching up")
             self._register(generation)
-            await generation.catch_up(self._rows, self._pool, slots)
+            await generation.catch_up(self._rows, self._pool, np.concatenate((slots, strangers)))
         except BaseException:
             host.kill()
             raise

@@ -99,8 +99,16 @@ class Generation:
                 self.rows_added(*change)
             else:
                 self.rows_removed(change)
+        await self._absorbed(_FRESH_ROWS_FEW)
+
+    async def absorb(self, slots: Slots) -> None:
+        """Have the index take in living rows that its training left out, before it catches up. Raises HostLost."""
+        await self.host.send_slots(Kind.ADD, slots)
+        await self._absorbed(0)
+
+    async def _absorbed(self, fresh_max: int) -> None:
         for _ in range(_ABSORB_LOOKS_MAX):
-            if (await self.host.count())[1] <= _FRESH_ROWS_FEW:
+            if (await self.host.count())[1] <= fresh_max:
                 break
             await asyncio.sleep(_ABSORB_LOOK_S)
 
