@@ -27,7 +27,7 @@ def _curves(tablet: int, state: RecallState) -> list[MeasuredCurve]:
         MeasuredCurve(
             tablet=tablet,
             k=curve.k,
-            queries=curve.points[0].recall.samples if curve.points else 0,
+            queries=curve.queries,
             from_queries=curve.from_queries,
             rows=curve.rows,
             settings=len(curve.points),

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import numpy as np
 
-from hippod.engine.index.exact import Hits
-from hippod.engine.index.generation import Generation
+from hippod.engine.index.exact import Hits, Mask
+from hippod.engine.index.generation import Generation, Misses
 from hippod.engine.index.host_process import HostFailed, HostProcess
 from hippod.engine.index.lane import Batch, Search
 from hippod.engine.index.options import IndexOptions
@@ -29,10 +30,16 @@ from hippod.engine.index.vectors import Slots, VectorFile
 log = logging.getLogger("hippod.index")
 
 Progress = Callable[[float, str], None]
+# Gets a generation, the slots it was built with, and those that it has not seen.
+Compare = Callable[[Generation, Slots, Slots], Awaitable[Misses]]
+
+_STRANGERS: Final = 1_024
+_STRANGERS_SHARE: Final = 8
 
 
 class GenerationBuilder:
-    """Owned by a VectorIndex. `register` gets a generation before it catches up, to tell it of every change from then on."""
+    """Owned by a VectorIndex. `register` gets a generation before it catches up, to tell it of every change from then on. A graph is built
+    without some rows, which it gets as it catches up; until then `compare` tells how it finds them, beside those that it was built with."""
 
     def __init__(
         self,
@@ -44,6 +51,7 @@ class GenerationBuilder:
         deliver: Callable[[Batch, Hits], None],
         give_up: Callable[[list[Search]], None],
         register: Callable[[Generation], None],
+        compare: Compare,
     ) -> None:
         self.saved = SavedIndexes(directory)
         self._spec = spec
@@ -53,6 +61,7 @@ class GenerationBuilder:
         self._deliver = deliver
         self._give_up = give_up
         self._register = register
+        self._compare = compare
 
     async def train(self, candidates: tuple[Recipe, ...], progress: Progress) -> Generation | str:
         """A generation over the rows of now, built by the recipe, or by the best of several; or, of several, why exact search is better.
@@ -60,7 +69,8 @@ class GenerationBuilder:
         Raises HostLost or HostFailed; whatever it raises, its host has ended.
         """
         progress(0.05, "reading")
-        slots = await self._pool.run(np.flatnonzero, self._rows.alive.copy())
+        has_graph = any(recipe.is_graph for recipe in candidates)
+        slots, strangers = await self._pool.run(_set_apart, self._rows.alive.copy(), _STRANGERS if has_graph else 0)
         host = await self._start_host()
         try:
             await host.send_slots(Kind.SLOTS, slots)
@@ -70,12 +80,17 @@ class GenerationBuilder:
             if built.recipe is None:
                 await host.close()
                 return built.reason
-            generation = self._generation(host, built.recipe, len(slots), 0, uuid.uuid4().hex)
+            generation = self._generation(host, built.recipe, len(slots) + len(strangers), 0, uuid.uuid4().hex)
+            if len(strangers):
+                progress(0.75, "comparing rows with strangers")
+                if built.recipe.is_graph:
+                    generation.misses = await self._compare(generation, slots, strangers)
+                await generation.absorb(strangers)
             progress(0.8, "saving")
             await self.save(generation)
             progress(0.9, "catching up")
             self._register(generation)
-            await generation.catch_up(self._rows, self._pool, slots)
+            await generation.catch_up(self._rows, self._pool, np.concatenate((slots, strangers)))
         except BaseException:
             host.kill()
             raise
@@ -93,6 +108,7 @@ class GenerationBuilder:
             await host.send_slots(Kind.SLOTS, positions)
             await host.call(Kind.LOAD, FileTask(str(path)))
             generation = self._generation(host, manifest.recipe, manifest.trained_rows, manifest.removed_rows, manifest.training)
+            generation.misses = manifest.misses
             self._register(generation)
             await generation.catch_up(self._rows, self._pool, positions)
         except HostFailed as error:
@@ -112,7 +128,9 @@ class GenerationBuilder:
             building = await self._pool.run(self.saved.begin)
             positions = np.frombuffer(await generation.host.call(Kind.SAVE, FileTask(str(building))), np.int64)
             row_ids = self._rows.row_ids
-            manifest = Manifest(FORMAT, _definition(self._spec), generation.recipe, generation.trained_rows, removed, generation.training)
+            manifest = Manifest(
+                FORMAT, _definition(self._spec), generation.recipe, generation.trained_rows, removed, generation.training, generation.misses
+            )
             await self._pool.run(lambda: self.saved.commit(building, _row_ids_of(row_ids, positions), manifest))
         except (OSError, HostFailed) as error:
             log.warning("a trained index could not be saved; it will be trained again after a restart: %s", error)
@@ -127,6 +145,13 @@ class GenerationBuilder:
 
     def _generation(self, host: HostProcess, recipe: Recipe, trained_rows: int, removed_rows: int, training: str) -> Generation:
         return Generation(host, recipe, trained_rows, removed_rows, training, self._options, self._deliver, self._give_up)
+
+
+def _set_apart(alive: Mask, count: int) -> tuple[Slots, Slots]:
+    """The living slots without `count` of them, or an eighth, and those; both ascend."""
+    living = np.flatnonzero(alive)
+    apart = np.random.default_rng(len(living)).permutation(len(living))[: min(count, len(living) // _STRANGERS_SHARE)]
+    return np.delete(living, apart), np.sort(living[apart])
 
 
 def _definition(spec: IndexSpec) -> Definition:

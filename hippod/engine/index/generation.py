@@ -34,6 +34,8 @@ _ABSORB_LOOK_S: Final = 0.1
 _ABSORB_LOOKS_MAX: Final = 600
 # At so many times the rows of its training an index is not what would be built for them.
 GROWTH: Final = 4
+# For some efforts of a graph, how many times as much as its rows it misses of queries that it has not seen.
+Misses = tuple[tuple[int, float], ...]
 
 
 class Generation:
@@ -61,6 +63,7 @@ class Generation:
         self.effort_max = recipe.effort_max(trained_rows)
         self.removed_rows = removed_rows
         self.training = training
+        self.misses: Misses = ()
         self.changed_rows = 0
         self.is_lost = False
         self.on_lost: Callable[[Generation], None] = lambda _generation: None
@@ -100,8 +103,16 @@ class Generation:
                 self.rows_added(*change)
             else:
                 self.rows_removed(change)
+        await self._absorbed(_FRESH_ROWS_FEW)
+
+    async def absorb(self, slots: Slots) -> None:
+        """Have the index take in living rows that its training left out, before it catches up. Raises HostLost."""
+        await self.host.send_slots(Kind.ADD, slots)
+        await self._absorbed(0)
+
+    async def _absorbed(self, fresh_max: int) -> None:
         for _ in range(_ABSORB_LOOKS_MAX):
-            if (await self.host.count())[1] <= _FRESH_ROWS_FEW:
+            if (await self.host.count())[1] <= fresh_max:
                 break
             await asyncio.sleep(_ABSORB_LOOK_S)
 

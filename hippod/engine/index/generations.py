@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from hippod.engine.index.builder import GenerationBuilder, Progress
+from hippod.engine.index.builder import Compare, GenerationBuilder, Progress
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.generation import GROWTH, Generation
 from hippod.engine.index.host_process import HostFailed, HostLost
@@ -53,6 +53,7 @@ class Generations:
         deliver: Callable[[Batch, Hits], None],
         give_up: Callable[[list[Search]], None],
         serve: Callable[[Generation | None], None],
+        compare: Compare,
     ) -> None:
         """`serve` is told whenever another generation, or none, is the current one."""
         self.current: Generation | None = None
@@ -67,7 +68,7 @@ class Generations:
         self._hosts = hosts
         self.options = hosts.options
         self._pool = pool
-        self._builder = GenerationBuilder(spec, rows, pool, hosts.options, directory, deliver, give_up, self._register)
+        self._builder = GenerationBuilder(spec, rows, pool, hosts.options, directory, deliver, give_up, self._register, compare)
         self._next: Generation | None = None
         self._enabled = False
         self._has_place = False

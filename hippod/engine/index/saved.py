@@ -25,7 +25,7 @@ from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.vectors import Slots
 from hippod.engine.operations.indexes import IndexType, Metric
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 _MANIFEST: Final = "manifest.json"
 _ROW_IDS: Final = "row_ids.npy"
 _SAVED = re.compile(r"saved-(\d{8})")
@@ -46,7 +46,7 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`recipe`: the engine and how it was built; `trained_rows`: rows at that training; `removed_rows`: how many had died since;
-    `training`: which training it was, unlike any other; `rows`: positions saved."""
+    `training`: which training it was, unlike any other; `misses` of that training, see `Generation`; `rows`: positions saved."""
 
     format: int
     definition: Definition
@@ -54,6 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trained_rows: int
     removed_rows: int = 0
     training: str = ""
+    misses: tuple[tuple[int, float], ...] = ()
     rows: int = 0
     files: dict[str, str] = {}
 

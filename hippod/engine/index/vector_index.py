@@ -67,7 +67,9 @@ class VectorIndex:
         delivery = Delivery(rows, self._ask_again)
         self._exact = ExactPart(rows, spec.metric, pool, hosts.options.waiting_queries_max, delivery.deliver, fail)
         self._recall = RecallKeeper(spec, rows, pool, directory, self._search_exactly)
-        self._generations = Generations(spec, rows, hosts, directory, pool, delivery.deliver, self._give_up, self._recall.serve)
+        self._generations = Generations(
+            spec, rows, hosts, directory, pool, delivery.deliver, self._give_up, self._recall.serve, self._recall.compare
+        )
 
     def expect_activation(self) -> None:
         """Answer exactly from now on: `activate` follows when it is this index's turn."""
@@ -185,8 +187,8 @@ class VectorIndex:
         self._recall.saw(queries)
         return promised_recall(params) if params else None
 
-    def _search_exactly(self, queries: Queries, k: int) -> asyncio.Future[Hits]:
-        return self._submit(queries, k, None, None)
+    def _search_exactly(self, queries: Queries, k: int, among: Slots | None = None) -> asyncio.Future[Hits]:
+        return self._submit(queries, k, None, among)
 
     def search_among(self, queries: Queries, k: int, slots: Slots) -> asyncio.Future[Hits]:
         """The k nearest of the living among `slots` (distinct), exactly. `slots` must not change before the answer."""

@@ -1,7 +1,8 @@
 """Measuring a curve: sampled queries, their exact answers, and what ever harder settings of a generation find of them.
 
 Everything goes through the searches that users' searches go through, in batches between theirs. The exact answers of the sample are
-computed once; a setting is measured with all queries, and its cost is the quickest of its batches, which other work disturbs least.
+computed once; a setting is measured with all queries. What settings cost is a line through the quickest batch of each, which other work
+disturbs least: what does more never seems cheaper, however much the machine is busy with other things meanwhile.
 """
 
 from __future__ import annotations
@@ -15,28 +16,33 @@ import numpy as np
 import numpy.typing as npt
 
 from hippod.engine.index.builder import Progress
-from hippod.engine.index.exact import Hits, Scores
-from hippod.engine.index.generation import Generation
+from hippod.engine.index.exact import Hits, Mask, Scores
+from hippod.engine.index.generation import Generation, Misses
 from hippod.engine.index.lane import Search
-from hippod.engine.index.pool import SearchPool
-from hippod.engine.index.recall.curve import Point, estimate
-from hippod.engine.index.rows import RowSource
+from hippod.engine.index.recall.curve import Cost, Point, estimate
 from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Slots, Vectors
 from hippod.engine.operations.indexes import Metric
 
-_QUERIES: Final = {10: 320, 30: 224, 100: 160, 300: 100, 1_000: 64}
-_EXACT_BATCH: Final = 8
+_QUERIES: Final = {10: 1_024, 30: 640, 100: 384, 300: 224, 1_000: 128}
 _BATCH: Final = 32
-_STEP: Final = 1.15
-_REORDER_FACTORS: Final = (1, 3)
+_BATCH_MIN: Final = 4
+# Searches of users wait for a batch that is under way.
+_BATCH_S: Final = 0.02
+_STEP: Final = 1.25
+_REORDER_FACTORS: Final = (0.5, 1, 2, 4)
 _ENOUGH: Final = 0.998
+_SATURATED: Final = 0.0005
+_STEPS_MIN: Final = 6
 _SAME_SCORE: Final = 1e-5
-_NEIGHBOURS: Final = 10
-_MOVED: Final = 1.5
-# Leaves were fitted to the rows, so what lies near a row is found more easily than what a stranger asks for: of packages and of made
-# vectors leaves missed 1.3 to 1.6 times as much for queries that they had not seen. A graph, asked 1.5 distances off a row, did not.
-_LEAVES_MISS_MORE: Final = 1.4
+# How many times as much a query that nobody has seen misses as a row of the index, which is left out of its own answers. A row draws the
+# centre of its leaf a little towards itself, the more the fewer rows the leaf has: of packages and of made vectors strangers missed 1.15
+# times as much with 16 rows a leaf, 1.0 to 1.08 times with 250 and more. Of graphs it is measured, see `compare`.
+_LEAVES_MISS_MORE: Final = 1.05
+_LEAVES_MISS_MORE_BY_ROWS: Final = 2.0
+_COMPARED_K: Final = 10
+_COMPARED_STEP: Final = 2
+_COMPARED_ENOUGH: Final = 0.995
 
 ExactSearch = Callable[[Vectors, int], Awaitable[Hits]]
 
@@ -55,37 +61,11 @@ class Sample(NamedTuple):
         return Sample(self.queries[at : at + count], self.own[at : at + count])
 
 
-async def sample_rows(rows: RowSource, count: int, nearest: ExactSearch, pool: SearchPool) -> Sample:
-    """`count` queries as new rows would be: living rows, moved by 1.5 times the distance of their nearest neighbour.
-
-    A row itself would be too easy a query: a graph leads straight to it, and from there its links to its neighbours. The direction is
-    the difference of two of its `nearest` rows, so that a query stays where rows are. Of binary rows the bits change in
-    which those differ.
-    """
-
-    def draw() -> tuple[Slots, Vectors]:
-        living = np.flatnonzero(alive)
-        slots = random.choice(living, min(count, len(living)), replace=False)
-        return slots, np.ascontiguousarray(vectors[slots])
-
-    def move(starts: Vectors, hits: Hits) -> Vectors:
-        near = vectors[hits.slots]
-        one, other = near[:, 1 + random.integers(_NEIGHBOURS // 2)], near[:, -1 - random.integers(_NEIGHBOURS // 2)]
-        if starts.dtype == np.uint8:
-            return starts ^ one ^ other
-        distances = np.sort(np.linalg.norm(near - starts[:, None], axis=2), axis=1)[:, 1]
-        step = one - other
-        length = np.linalg.norm(step, axis=1)
-        scale = np.divide(distances, length, out=np.zeros_like(length), where=length > 0)
-        return np.ascontiguousarray(starts + _MOVED * step * scale[:, None], np.float32)
-
-    alive, view = rows.alive.copy(), rows.vectors.view(rows.count)
-    assert isinstance(view, np.ndarray)  # nothing is trained over sparse vectors
-    vectors: Vectors = view
-    random = np.random.default_rng(rows.count)
-    slots, starts = await pool.run(draw)
-    found = [await nearest(starts[at : at + _BATCH], _NEIGHBOURS + 1) for at in range(0, len(starts), _BATCH)]
-    return Sample(await pool.run(move, starts, Hits.joined(found)), slots)
+def sample_rows(vectors: Vectors, alive: Mask, count: int) -> Sample:
+    """`count` of the living rows as queries. Blocks."""
+    living = np.flatnonzero(alive)
+    slots = np.random.default_rng(len(living)).choice(living, min(count, len(living)), replace=False)
+    return Sample(np.ascontiguousarray(vectors[slots]), slots)
 
 
 def queries_for(k: int) -> int:
@@ -94,7 +74,7 @@ def queries_for(k: int) -> int:
 
 
 def ladder(effort_max: int) -> list[int]:
-    """Efforts worth a look, each about an eighth more than the one before, all below `effort_max`."""
+    """Efforts worth a look, each about a quarter more than the one before, all below `effort_max`."""
     efforts: list[int] = []
     effort = 1.0
     while effort < effort_max:
@@ -104,43 +84,119 @@ def ladder(effort_max: int) -> list[int]:
     return efforts
 
 
-async def calibrate(
-    generation: Generation, least: Tuning, k: int, sample: Sample, exact: ExactSearch, metric: Metric, progress: Progress
-) -> tuple[Point, ...]:
-    """What a generation finds of the k best, k a bucket, by rising effort. `least.reorder` is the default number of candidates scored
-    exactly, `least.effort` the smallest effort. Raises HostLost if the host ends meanwhile."""
-    bounds: list[Scores] = []
-    for at in range(0, len(sample.queries), _EXACT_BATCH):
-        part = sample.part(at, _EXACT_BATCH)
-        hits = _without(await exact(part.queries, k + 1), part.own, k)
-        bounds.append(np.where(hits.counts == k, hits.scores[:, -1], np.float32(np.nan)))
-        progress(0.3 * at / len(sample.queries), "finding exact answers")
-    bound = np.concatenate(bounds)
-    efforts = [effort for effort in ladder(generation.effort_max) if effort >= least.effort]
-    factors = _REORDER_FACTORS if generation.recipe.reorders else (1,)
-    points: list[Point] = []
-    for number, effort in enumerate(efforts):
-        settings = [Tuning(effort, least.reorder * factor) for factor in factors]
-        points += [await _measure(generation, setting, k, sample, bound, metric) for setting in settings]
-        progress(0.3 + 0.7 * number / len(efforts), "measuring recall")
-        if points[-1].recall.mean >= _ENOUGH:
-            break
-    return tuple(points)
+def misses_more(generation: Generation, rows: int, effort: int) -> float:
+    """How many times as much strangers miss as rows of the index do, of which there are so many."""
+    recipe = generation.recipe
+    if not recipe.is_graph:
+        return _LEAVES_MISS_MORE + _LEAVES_MISS_MORE_BY_ROWS * recipe.leaves / rows
+    if not generation.misses:
+        return 1.0
+    efforts, times = zip(*generation.misses, strict=True)
+    return float(np.interp(np.log(effort), np.log(efforts), times))
 
 
-async def _measure(generation: Generation, tuning: Tuning, k: int, sample: Sample, bound: Scores, metric: Metric) -> Point:
+async def compare(generation: Generation, strangers: Sample, rows: Sample, exact: ExactSearch, metric: Metric) -> Misses:
+    """How many times as much as `rows` of a graph `strangers` miss, which are not in it, for some efforts; `exact` searches the rows in it.
+
+    A graph leads straight to a row, and from there along its links to its neighbours. Of packages and of made vectors strangers missed two
+    to four times as much, of rows without any order eight times.
+    """
+    bounds = [await find_bounds(sample, _COMPARED_K, exact, lambda _share, _stage: None) for sample in (strangers, rows)]
+    misses: list[tuple[int, float]] = []
+    effort, found = _COMPARED_K + 1, 0.0
+    while found < _COMPARED_ENOUGH and effort < generation.effort_max:
+        shares = []
+        for sample, bound in zip((strangers, rows), bounds, strict=True):
+            recalls, _ = await _search_sample(generation, Tuning(effort, _COMPARED_K), sample, bound, _COMPARED_K, metric, _BATCH)
+            # One more hit missed of each, so that chance decides little where hardly any is.
+            shares.append((float((1 - recalls).sum()) * _COMPARED_K + 1) / (len(recalls) * _COMPARED_K))
+        found = 1 - shares[0]
+        misses.append((effort, max(1.0, round(shares[0] / shares[1], 3))))
+        effort *= _COMPARED_STEP
+    return tuple(misses)
+
+
+class Measurement:
+    """What a generation finds of the k best, k a bucket, by rising effort; of `sample`, whose exact answers end at the scores `bound`."""
+
+    def __init__(self, generation: Generation, k: int, sample: Sample, bound: Scores, metric: Metric, rows: int) -> None:
+        self._generation = generation
+        self._k = k
+        self._sample = sample
+        self._bound = bound
+        self._metric = metric
+        self._rows = rows
+        self._batch = _BATCH
+
+    async def points(self, least: Tuning, progress: Progress) -> tuple[Point, ...]:
+        """From `least.effort` on; `least.reorder` is the default number of candidates scored exactly. Raises HostLost if the host ends."""
+        efforts = [effort for effort in ladder(self._generation.effort_max) if effort >= least.effort]
+        factors = _REORDER_FACTORS if self._generation.recipe.reorders else (1,)
+        reorders = sorted({max(self._k, round(least.reorder * factor)) for factor in factors})
+        points: list[Point] = []
+        for done, reorder in enumerate(reorders):
+            found: list[Point] = []
+            for number, effort in enumerate(efforts):
+                progress((done + number / len(efforts)) / len(reorders), "measuring recall")
+                found.append(await self._measure(Tuning(effort, reorder)))
+                if found[-1].recall.mean >= _ENOUGH or _is_saturated(found):
+                    break
+            points += found
+        return tuple(points)
+
+    async def _measure(self, tuning: Tuning) -> Point:
+        seen, quickest = await _search_sample(self._generation, tuning, self._sample, self._bound, self._k, self._metric, self._batch)
+        self._batch = min(_BATCH, max(_BATCH_MIN, int(_BATCH_S / quickest)))
+        if self._sample.is_made_of_rows:
+            seen = 1 - misses_more(self._generation, self._rows, tuning.effort) * (1 - seen)
+        return Point(tuning.effort, tuning.reorder, estimate(seen), round(quickest * 1e6, 1))
+
+
+async def _search_sample(
+    generation: Generation, tuning: Tuning, sample: Sample, bound: Scores, k: int, metric: Metric, batch: int
+) -> tuple[npt.NDArray[np.float64], float]:
+    """The recall of each query of the sample (nq,), and seconds a query of the quickest batch."""
     recalls: list[npt.NDArray[np.float64]] = []
     quickest = float("inf")
-    for at in range(0, len(sample.queries), _BATCH):
-        part = sample.part(at, _BATCH)
+    for at in range(0, len(sample.queries), batch):
+        part = sample.part(at, batch)
         started = time.perf_counter()
         hits = await search_generation(generation, part.queries, k + 1, tuning)
         quickest = min(quickest, (time.perf_counter() - started) / len(part.queries))
-        recalls.append(recall_of(_without(hits, part.own, k), bound[at : at + _BATCH], k, metric))
-    seen = np.concatenate(recalls)
-    if sample.is_made_of_rows and not generation.recipe.is_graph:
-        seen = np.maximum(0.0, 1 - _LEAVES_MISS_MORE * (1 - seen))
-    return Point(tuning.effort, tuning.reorder, estimate(seen), round(quickest * 1e6, 1))
+        recalls.append(recall_of(_without(hits, part.own, k), bound[at : at + batch], k, metric))
+    return np.concatenate(recalls), quickest
+
+
+async def find_bounds(sample: Sample, k: int, exact: ExactSearch, progress: Progress) -> Scores:
+    """The score of the k-th best row for each query (nq,), NaN where fewer than k rows live."""
+    bounds: list[Scores] = []
+    for at in range(0, len(sample.queries), _BATCH):
+        progress(at / len(sample.queries), "finding exact answers")
+        part = sample.part(at, _BATCH)
+        hits = _without(await exact(part.queries, k + 1), part.own, k)
+        bounds.append(np.where(hits.counts == k, hits.scores[:, -1], np.float32(np.nan)))
+    return np.concatenate(bounds)
+
+
+def fit_cost(points: tuple[Point, ...]) -> Cost:
+    """The line through what the points took (least squares of relative errors) whose coefficients are none of them negative."""
+    if not points:
+        return Cost(0.0, 0.0, 0.0)
+    took = np.array([point.took_us for point in points])
+    terms = np.array([[1.0, point.effort, point.reorder] for point in points]) / took[:, None]
+    kept = [0, 1, 2]
+    while True:
+        found = np.linalg.lstsq(terms[:, kept], np.ones(len(points)), rcond=None)[0]
+        if (found >= 0).all():
+            break
+        del kept[int(found.argmin())]
+    coefficients = dict(zip(kept, found.tolist(), strict=True))
+    return Cost(*(coefficients.get(term, 0.0) for term in range(3)))
+
+
+def _is_saturated(found: list[Point]) -> bool:
+    """Whether more effort no longer finds more: two steps that gained nothing, after what few efforts find by chance."""
+    return len(found) > _STEPS_MIN and found[-1].recall.mean - found[-3].recall.mean < _SATURATED
 
 
 def search_generation(generation: Generation, queries: Vectors, k: int, tuning: Tuning) -> asyncio.Future[Hits]:

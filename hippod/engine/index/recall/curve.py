@@ -37,43 +37,73 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 def estimate(recalls: npt.NDArray[np.float64]) -> Estimate:
-    """The mean of one recall a query (n,), each from 0.0 to 1.0; n at least 1."""
+    """The mean of one recall a query (n,), n at least 1; they are at most 1.0, and below 0.0 where misses were counted more than once."""
     padded = np.append(recalls, 0.5)
     margin = _QUANTILE * float(padded.std(ddof=1)) / math.sqrt(len(padded))
     middle = float(padded.mean())
-    return Estimate(float(recalls.mean()), max(0.0, middle - margin), min(1.0, middle + margin), len(recalls))
+    low, high = (min(1.0, max(0.0, bound)) for bound in (middle - margin, middle + margin))
+    return Estimate(max(0.0, float(recalls.mean())), low, high, len(recalls))
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One setting: what it found and what it costs, in microseconds of a host for each query of a batch."""
+    """One setting: what it found, and what it took, in microseconds of a host for each query of its quickest batch."""
 
     effort: int
     reorder: int
     recall: Estimate
-    cost_us: float
+    took_us: float
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """Microseconds of a host for each query of a batch: always, for each unit of effort, and for each candidate reordered."""
+
+    base_us: float
+    effort_us: float
+    reorder_us: float
+
+    def of(self, tuning: Tuning) -> float:
+        return self.base_us + self.effort_us * tuning.effort + self.reorder_us * tuning.reorder
 
 
 class Curve(msgspec.Struct, frozen=True):
-    """Settings by rising effort, measured for the `k` best. `rows` lived then; `from_queries`: with queries that came, not with rows of the
-    table in their place; `measured_at` seconds since the epoch."""
+    """Settings, for each number of candidates to reorder by rising effort, measured for the `k` best. `rows` lived then, the newest of them
+    `newest_row_id`; `from_queries`: with queries that came, not with rows of the table in their place; `measured_at` seconds since the
+    epoch."""
 
     k: int
     points: tuple[Point, ...]
+    cost: Cost
     rows: int
+    newest_row_id: int
     from_queries: bool
     measured_at: float
 
+    @property
+    def queries(self) -> int:
+        """How many queries it was measured with."""
+        return self.points[0].recall.samples if self.points else 0
+
     def choose(self, promise: float) -> Tuning | None:
         """The cheapest setting whose lower bound holds the promise; None if only an exact search does."""
-        held = [point for point in self.points if point.recall.low >= promise]
-        if not held:
-            return None
-        best = min(held, key=lambda point: (self._cost(point), point.effort, point.reorder))
-        return Tuning(best.effort, best.reorder)
+        groups: dict[int, list[Point]] = {}
+        for point in self.points:
+            groups.setdefault(point.reorder, []).append(point)
+        least = (_least_effort(group, promise) for group in groups.values())
+        return min((tuning for tuning in least if tuning is not None), key=self.cost.of, default=None)
 
-    def _cost(self, point: Point) -> float:
-        """Without the noise of a clock: what does more is never the cheaper, so a setting costs no more than any that does as much."""
-        return min(p.cost_us for p in self.points if p.effort >= point.effort and p.reorder >= point.reorder)
+
+def _least_effort(points: list[Point], promise: float) -> Tuning | None:
+    """The least effort that holds the promise, all points reordering as many. Between two that were measured recall rises ever more slowly,
+    so the straight line between their lower bounds promises less than there is."""
+    above = next((at for at, point in enumerate(points) if point.recall.low >= promise), None)
+    if above is None:
+        return None
+    high = points[above]
+    if not above:
+        return Tuning(high.effort, high.reorder)
+    low = points[above - 1]
+    share = (promise - low.recall.low) / (high.recall.low - low.recall.low)
+    return Tuning(math.ceil(low.effort + share * (high.effort - low.effort)), high.reorder)
 
 
 def bucket_of(k: int) -> int | None:

@@ -3,8 +3,11 @@
     a generation begins to serve      its stored curves are read, else the curve of the smallest bucket is measured at once
     a search needs another bucket     that curve is measured next
     a curve is measured               with queries that came, if there were enough, else with rows of the table in their place
-    measured again                    when a fifth of the rows changed since, when enough queries have come since it was measured
-                                      with rows, and when the audit finds a promise broken
+    measured again                    when a tenth of the rows changed since, or many more queries came than it was measured with, if
+                                      promises are asked for at all; and when the audit finds a promise broken
+
+What changed is counted while the index serves. A stored curve tells which row was the newest and how many there were: those newer are
+new, and what is missing of the older died.
 
 Until a curve is there a promise is kept by exact searches, and so it is where no setting holds it.
 """
@@ -13,38 +16,52 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 import numpy as np
 
-from hippod.engine.index.exact import Hits
-from hippod.engine.index.generation import Generation
+from hippod.engine.index.exact import Hits, Mask
+from hippod.engine.index.generation import Generation, Misses
 from hippod.engine.index.host_process import HostLost
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.recall.audit import Audit, AuditedRecall
-from hippod.engine.index.recall.calibration import ExactSearch, Sample, calibrate, queries_for, recall_of, sample_rows, search_generation
+from hippod.engine.index.recall.calibration import (
+    ExactSearch,
+    Measurement,
+    Sample,
+    compare,
+    find_bounds,
+    fit_cost,
+    queries_for,
+    recall_of,
+    sample_rows,
+)
 from hippod.engine.index.recall.curve import BUCKETS, Curve, bucket_of
+from hippod.engine.index.recall.recent import QUERIES_MIN, RecentQueries
 from hippod.engine.index.recall.stored import Measured, read_curves, write_curves
 from hippod.engine.index.rows import RowSource
 from hippod.engine.index.spec import IndexSpec, Tuning
-from hippod.engine.index.vectors import Queries, Vectors
+from hippod.engine.index.vectors import Queries, Slots, Vectors
 
 log = logging.getLogger("hippod.index")
+
+ExactAmong = Callable[[Queries, int, Slots | None], Awaitable[Hits]]
 
 T = TypeVar("T")
 
 # Of fewer rows an exact search is the quicker one.
 _ROWS_PER_HIT_MIN: Final = 4
-_QUERIES_KEPT: Final = 512
-_CHANGED_SHARE: Final = 0.2
-_CHOICES_KEPT: Final = 64
+_CHANGED_SHARE: Final = 0.1
 _AUDIT_EVERY_S: Final = 0.5
 _AUDIT_SHARE: Final = 0.02
+_CHOICES_KEPT: Final = 1_024
+_EXACT_SHARE_OF_WORK: Final = 0.3
+# A curve is measured again with so many times the queries.
+_MORE_QUERIES: Final = 1.5
 
 
 class RecallState(msgspec.Struct, frozen=True):
@@ -56,9 +73,9 @@ class RecallState(msgspec.Struct, frozen=True):
 
 
 class RecallKeeper:
-    """Owned by a VectorIndex, on the event loop. `exact` answers queries exactly."""
+    """Owned by a VectorIndex, on the event loop. `exact` answers queries exactly, over all rows or over some."""
 
-    def __init__(self, spec: IndexSpec, rows: RowSource, pool: SearchPool, directory: Path, exact: ExactSearch) -> None:
+    def __init__(self, spec: IndexSpec, rows: RowSource, pool: SearchPool, directory: Path, exact: ExactAmong) -> None:
         self._spec = spec
         self._rows = rows
         self._pool = pool
@@ -66,24 +83,23 @@ class RecallKeeper:
         self._exact = exact
         self._generation: Generation | None = None
         self._curves: dict[int, Curve] = {}
-        self._choices: dict[tuple[int, float], tuple[Curve, Tuning | None]] = {}
         self._wanted: dict[int, None] = {}
         self._task: asyncio.Task[None] | None = None
         self._measuring = ""
         self._changed = 0
         self._changed_at: dict[int, int] = {}
+        self._is_asked = False
         self._audit = Audit()
         self._auditing: asyncio.Task[None] | None = None
         self._next_audit = 0.0
-        self._queries: Vectors | None = None
-        self._queries_seen = 0
-        self._random = random.Random()  # a sample, no secret
+        self._recent = RecentQueries(spec.dimension)
+        self._choices: dict[tuple[int, float], Tuning | None] = {}
 
     def serve(self, generation: Generation | None) -> None:
         """Another generation answers from now on, or none."""
         self.stop()
         self._generation = generation
-        self._curves, self._wanted, self._changed_at = {}, {}, {}
+        self._curves, self._wanted, self._changed_at, self._choices = {}, {}, {}, {}
         self._audit.clear()
         if generation is not None:
             self._want(BUCKETS[0])
@@ -98,40 +114,29 @@ class RecallKeeper:
 
     def rows_changed(self, count: int) -> None:
         self._changed += count
+        self._want_stale()
 
     def tuning(self, k: int, promise: float) -> Tuning | None:
         """The cheapest setting that keeps the promise for k; None: search exactly."""
-        bucket = bucket_of(k)
-        if bucket is None or self._generation is None or self._rows.live_count <= _ROWS_PER_HIT_MIN * bucket:
+        self._is_asked, bucket = True, bucket_of(k)
+        if bucket is None or self._generation is None or not self._is_worth_measuring(bucket):
             return None
         curve = self._curves.get(bucket)
-        if curve is None or self._is_stale(curve):
+        if curve is None:
             self._want(bucket)
-        return None if curve is None else self._choice(curve, promise)
-
-    def _choice(self, curve: Curve, promise: float) -> Tuning | None:
-        """What the curve chooses; choosing looks at all its points, too often for every search."""
-        known = self._choices.get((curve.k, promise))
-        if known is None or known[0] is not curve:
+            return None
+        self._want_stale()
+        key = (bucket, promise)
+        if key not in self._choices:
             if len(self._choices) >= _CHOICES_KEPT:
                 self._choices.clear()
-            known = self._choices[curve.k, promise] = curve, curve.choose(promise)
-        return known[1]
+            self._choices[key] = curve.choose(promise)
+        return self._choices[key]
 
     def saw(self, queries: Queries) -> None:
-        """Keep a fair sample of the queries that come, one a request (algorithm R, Vitter 1985)."""
-        if self._generation is None or not isinstance(queries, np.ndarray):
-            return
-        self._queries_seen += 1
-        if self._queries_seen <= _QUERIES_KEPT:
-            place = self._queries_seen - 1
-        else:
-            place = self._random.randrange(self._queries_seen)
-            if place >= _QUERIES_KEPT:
-                return
-        if self._queries is None:
-            self._queries = np.empty((_QUERIES_KEPT, queries.shape[1]), queries.dtype)
-        self._queries[place] = queries[0]
+        """Keep a sample of the queries that come, one a request."""
+        if self._generation is not None and isinstance(queries, np.ndarray):
+            self._recent.add(queries[0])
 
     def watching(self, queries: Queries, k: int, promise: float, finish: Callable[[Hits], T]) -> Callable[[Hits], T]:
         """`finish`, which also looks, perhaps, whether the promise was kept."""
@@ -155,8 +160,25 @@ class RecallKeeper:
             self._auditing = loop.create_task(self._look_again(queries[:1], k, promise, bucket, exact, hits.part(0, 1)))
             self._auditing.add_done_callback(self._audit_ended)
 
+    async def compare(self, generation: Generation, inside: Slots, outside: Slots) -> Misses:
+        """See Compare of the builder."""
+
+        def exact(queries: Vectors, k: int) -> Awaitable[Hits]:
+            return self._exact(queries, k, inside)
+
+        vectors = self._rows.vectors.view(self._rows.count)
+        assert isinstance(vectors, np.ndarray)  # nothing is trained over sparse vectors
+        among: Mask = np.zeros(self._rows.count, np.bool_)
+        among[inside] = True
+        rows = await self._pool.run(sample_rows, vectors, among, len(outside))
+        strangers = Sample(np.ascontiguousarray(vectors[outside]), np.full(len(outside), -1, np.int64))
+        return await compare(generation, strangers, rows, exact, self._spec.metric)
+
     def describe(self) -> RecallState:
         return RecallState(self._measuring, [self._curves[bucket] for bucket in sorted(self._curves)], self._audit.figures())
+
+    def _exact_of_all(self, queries: Vectors, k: int) -> Awaitable[Hits]:
+        return self._exact(queries, k, None)
 
     async def calibrated(self) -> None:
         """Wait until nothing is being measured."""
@@ -185,13 +207,27 @@ class RecallKeeper:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("a search could not be audited: %s", error)
 
+    def _is_worth_measuring(self, bucket: int) -> bool:
+        return self._rows.live_count > _ROWS_PER_HIT_MIN * bucket
+
     def _is_stale(self, curve: Curve) -> bool:
-        changed = self._changed - self._changed_at.get(curve.k, 0)
-        return changed > _CHANGED_SHARE * curve.rows or (not curve.from_queries and self._has_queries)
+        if not self._is_worth_measuring(curve.k):
+            return False
+        if self._changed - self._changed_at[curve.k] > _CHANGED_SHARE * curve.rows:
+            return True
+        used = curve.queries if curve.from_queries else 0
+        return self._has_queries and min(self._recent.count, queries_for(curve.k)) >= _MORE_QUERIES * used
 
     @property
     def _has_queries(self) -> bool:
-        return self._queries_seen >= queries_for(BUCKETS[0])
+        return self._recent.count >= QUERIES_MIN
+
+    def _want_stale(self) -> None:
+        """Have the curves measured again that rows or queries have left behind, if anybody goes by them."""
+        if self._is_asked and self._task is None:
+            for curve in self._curves.values():
+                if self._is_stale(curve):
+                    self._want(curve.k)
 
     def _want(self, bucket: int) -> None:
         self._wanted[bucket] = None
@@ -204,6 +240,8 @@ class RecallKeeper:
             self._task, self._measuring = None, ""
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, HostLost):
             log.warning("the recall of an index could not be measured: %s", error)
+        elif not task.cancelled():
+            self._want_stale()
 
     async def _measure_wanted(self) -> None:
         generation = self._generation
@@ -211,30 +249,42 @@ class RecallKeeper:
         if not self._curves:
             stored = await self._pool.run(read_curves, self._directory, generation.training)
             self._curves = {curve.k: curve for curve in stored}
-            self._changed_at = dict.fromkeys(self._curves, self._changed)
+            self._changed_at = {curve.k: self._changed - self._changed_since(curve) for curve in stored}
             self._wanted = {bucket: None for bucket in self._wanted if bucket not in self._curves}
         while self._wanted:
             bucket = next(iter(self._wanted))
-            if self._rows.live_count > _ROWS_PER_HIT_MIN * bucket:
+            if self._is_worth_measuring(bucket):
                 changed = self._changed
                 self._curves[bucket] = await self._calibrate(generation, bucket)
                 self._changed_at[bucket] = changed
+                self._choices.clear()
                 measured = Measured(generation.training, list(self._curves.values()))
                 await self._pool.run(write_curves, self._directory, measured)
             self._wanted.pop(bucket, None)
+
+    def _changed_since(self, curve: Curve) -> int:
+        """How many rows are new or dead since a curve was measured, also if that was before a restart."""
+        older = int(np.searchsorted(self._rows.row_ids, curve.newest_row_id, side="right"))
+        still = int(np.count_nonzero(self._rows.alive[:older]))
+        return self._rows.live_count - still + max(0, curve.rows - still)
 
     async def _calibrate(self, generation: Generation, bucket: int) -> Curve:
         def progress(share: float, stage: str) -> None:
             self._measuring = f"{stage} for k up to {bucket}, {share:.0%}"
 
-        count, default = queries_for(bucket), self._spec.tuning({}, bucket, generation.recipe)
-        if self._has_queries and self._queries is not None:
-            kept = min(self._queries_seen, _QUERIES_KEPT)
-            queries = self._queries[self._random.sample(range(kept), min(count, kept))]
+        rows, row_ids, count = self._rows.live_count, self._rows.row_ids, queries_for(bucket)
+        newest = int(row_ids[-1]) if len(row_ids) else 0
+        if self._has_queries:
+            queries = self._recent.draw(count)
             sample = Sample(queries, np.full(len(queries), -1, np.int64))
         else:
-            sample = await sample_rows(self._rows, count, lambda v, k: search_generation(generation, v, k, default), self._pool)
-        rows = self._rows.live_count
+            vectors = self._rows.vectors.view(self._rows.count)
+            assert isinstance(vectors, np.ndarray)  # nothing is trained over sparse vectors
+            sample = await self._pool.run(sample_rows, vectors, self._rows.alive.copy(), count)
+        default = self._spec.tuning({}, bucket, generation.recipe)
         least = Tuning(bucket + 1 if generation.recipe.is_graph else 1, default.reorder)
-        points = await calibrate(generation, least, bucket, sample, self._exact, self._spec.metric, progress)
-        return Curve(bucket, points, rows, not sample.is_made_of_rows, time.time())
+        bound = await find_bounds(sample, bucket, self._exact_of_all, lambda share, stage: progress(_EXACT_SHARE_OF_WORK * share, stage))
+        measurement = Measurement(generation, bucket, sample, bound, self._spec.metric, rows)
+        rest = 1 - _EXACT_SHARE_OF_WORK
+        points = await measurement.points(least, lambda share, stage: progress(_EXACT_SHARE_OF_WORK + rest * share, stage))
+        return Curve(bucket, points, fit_cost(points), rows, newest, not sample.is_made_of_rows, time.time())

@@ -15,7 +15,7 @@ import msgspec
 
 from hippod.engine.index.recall.curve import Curve
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _NAME: Final = "recall.json"
 _BYTES_MAX: Final = 16 << 20
 

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.recall.audit import PROMISES_MAX, Audit
-from hippod.engine.index.recall.calibration import ladder, queries_for, recall_of
-from hippod.engine.index.recall.curve import Curve, Estimate, Point, bucket_of, estimate, promised_recall
+from hippod.engine.index.recall.calibration import fit_cost, ladder, recall_of
+from hippod.engine.index.recall.curve import Cost, Curve, Estimate, Point, bucket_of, estimate, promised_recall
+from hippod.engine.index.recall.recent import QUERIES_MIN, RecentQueries
 from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Vectors
 from hippod.engine.operations import Metric
 from hippod.errors import Rejected
-from tests.unit.engine.index.subject import Subject, activate
+from tests.unit.engine.index.subject import DIMENSION, Subject, activate
 
 ROWS = 6_000
 
@@ -80,20 +81,42 @@ async def test_curves_outlive_a_restart_and_damaged_ones_are_measured_again(subj
         assert (again.measured_at == curve.measured_at) is not damage
 
 
+@pytest.mark.parametrize(
+    ("changed", "is_measured_again"), [("nothing", False), ("few died", False), ("many died", True), ("many new", True)]
+)
+async def test_what_changed_before_a_restart_counts_after_it(subject: Subject, changed: str, is_measured_again: bool) -> None:
+    (before,) = subject.index.describe_recall().curves
+    died = {"few died": ROWS // 20, "many died": ROWS // 8}.get(changed, 0)
+    subject.remove(np.arange(died))
+    if changed == "many new":
+        subject.add(subject.vectors(ROWS // 8))
+    await subject.index.close(save=False)
+    subject.index = subject.another()
+    await subject.index.load(lambda _share, _stage: None)
+    await subject.trained()
+    await subject.index._recall.calibrated()
+    await subject.index.search(subject.queries, 10, {"recall": 0.9})
+    await subject.index._recall.calibrated()
+    (after,) = subject.index.describe_recall().curves
+    assert (after.measured_at > before.measured_at) is is_measured_again
+    assert after.rows == (subject.rows.live_count if is_measured_again else before.rows)
+
+
 async def test_queries_that_came_replace_rows_in_the_next_measurement(subject: Subject) -> None:
     assert not subject.index.describe_recall().curves[0].from_queries
-    for query in subject.vectors(queries_for(10)):
+    for query in subject.vectors(QUERIES_MIN):
         await subject.index.search(query[None], 10, {"nprobe": 1} if subject.spec.nlist else {})
     await subject.index.search(subject.queries, 10, {"recall": 0.9})
     await subject.index._recall.calibrated()
-    assert subject.index.describe_recall().curves[0].from_queries
+    (measured,) = subject.index.describe_recall().curves
+    assert (measured.from_queries, measured.queries) == (True, QUERIES_MIN + 1)
 
 
-async def test_a_promise_holds_after_rows_drifted_away(subject: Subject) -> None:
+async def test_a_promise_holds_after_rows_drifted_away_without_being_asked_for_again(subject: Subject) -> None:
     (before,) = subject.index.describe_recall().curves
+    await subject.index.search(subject.queries, 10, {"recall": 0.9})
     drifted = subject.vectors(ROWS * 3 // 10) * 0.5 + 2.0
     subject.add(drifted.astype(np.float32))
-    await subject.index.search(subject.queries, 10, {"recall": 0.9})
     await subject.index._recall.calibrated()
     (after,) = subject.index.describe_recall().curves
     assert after.rows > before.rows
@@ -157,22 +180,55 @@ def test_lower_bounds_hold_about_as_often_as_they_say() -> None:
     assert 0.93 <= np.mean(held) <= 1.0
 
 
-def test_the_cheapest_setting_that_holds_is_chosen_without_believing_a_clock_that_says_more_is_cheaper() -> None:
-    def point(effort: int, reorder: int, low: float, cost: float) -> Point:
-        return Point(effort, reorder, Estimate(low, low, low, 300), cost)
+def point(effort: int, reorder: int, low: float, took_us: float = 10.0) -> Point:
+    return Point(effort, reorder, Estimate(low, low, low, 300), took_us)
 
-    curve = Curve(10, (point(1, 60, 0.7, 9.0), point(2, 60, 0.91, 30.0), point(2, 180, 0.92, 35.0), point(4, 60, 0.96, 20.0)), 1, True, 0.0)
-    assert curve.choose(0.9) == Tuning(2, 60)
-    assert curve.choose(0.95) == Tuning(4, 60)
-    assert curve.choose(0.97) is None
+
+def curve(*points: Point) -> Curve:
+    return Curve(10, points, Cost(5.0, 2.0, 0.1), 1, 1, True, 0.0)
+
+
+def test_the_cheapest_setting_that_holds_is_chosen() -> None:
+    subject = curve(point(1, 60, 0.7), point(2, 60, 0.91), point(4, 60, 0.93), point(1, 180, 0.75), point(2, 180, 0.96))
+    assert subject.choose(0.9) == Tuning(2, 60)
+    assert subject.choose(0.95) == Tuning(2, 180)
+    assert subject.choose(0.97) is None
+    assert curve().choose(0.5) is None
+
+
+def test_between_two_efforts_that_were_measured_lies_the_least_that_holds() -> None:
+    subject = curve(point(10, 60, 0.80), point(20, 60, 0.90), point(30, 60, 0.95))
+    assert [subject.choose(promise) for promise in (0.7, 0.8, 0.84, 0.86, 0.9, 0.912)] == [
+        Tuning(effort, 60) for effort in (10, 10, 14, 16, 20, 23)
+    ]
+
+
+@given(
+    base=st.floats(1, 100),
+    by_effort=st.floats(0, 10),
+    by_reorder=st.floats(0, 1),
+    noise=st.lists(st.floats(1.0, 1.05), min_size=24, max_size=24),
+)
+def test_the_cost_of_settings_is_found_through_the_noise_of_a_clock_and_never_falls(
+    base: float, by_effort: float, by_reorder: float, noise: list[float]
+) -> None:
+    efforts = [(effort, reorder) for reorder in (30, 60, 120) for effort in ladder(12)]
+    points = [
+        point(effort, reorder, 0.9, (base + by_effort * effort + by_reorder * reorder) * factor)
+        for (effort, reorder), factor in zip(efforts, noise * 2, strict=False)
+    ]
+    cost = fit_cost(tuple(points))
+    assert min(cost.base_us, cost.effort_us, cost.reorder_us) >= 0
+    for one in points:
+        assert cost.of(Tuning(one.effort, one.reorder)) == pytest.approx(one.took_us, rel=0.12)
 
 
 @pytest.mark.parametrize("effort_max", [1, 2, 7, 100, 4_096])
-def test_the_ladder_rises_by_about_an_eighth_and_stays_below_what_exact_search_does_better(effort_max: int) -> None:
+def test_the_ladder_rises_by_about_a_quarter_and_stays_below_what_exact_search_does_better(effort_max: int) -> None:
     efforts = ladder(effort_max)
     assert efforts == sorted(set(efforts))
     assert all(effort < effort_max for effort in efforts)
-    assert all(b <= max(a + 1, a * 1.2) for a, b in itertools.pairwise(efforts))
+    assert all(b <= 1.25 * (a + 1) for a, b in itertools.pairwise(efforts))
 
 
 def test_rows_that_are_equally_near_count_as_found_whichever_of_them_is_returned() -> None:
@@ -188,6 +244,23 @@ def test_the_audit_is_bounded() -> None:
         for _ in range(3):
             audit.add(float(promise), 1.0)
     assert len(audit.figures()) == PROMISES_MAX
+
+
+def test_recent_queries_are_bounded_and_old_ones_fade() -> None:
+    recent = RecentQueries(DIMENSION)
+    for number in range(40_000):
+        recent.add(np.full(DIMENSION, number, np.float32))
+    drawn = recent.draw(2_000)
+    assert drawn.shape == (recent.count, DIMENSION)
+    assert len(np.unique(drawn[:, 0])) == recent.count
+    assert np.median(drawn[:, 0]) > 30_000
+
+
+def test_queries_of_many_dimensions_take_no_more_memory_than_is_given_to_them() -> None:
+    recent = RecentQueries(65_536)
+    for _ in range(2 * QUERIES_MIN):
+        recent.add(np.zeros(65_536, np.float32))
+    assert recent.count == QUERIES_MIN
 
 
 def test_buckets_are_the_next_larger_number_of_hits() -> None:

@@ -1,0 +1,54 @@
+"""The queries that come: a sample of the last ones, in memory, to measure with what is really asked."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+import numpy as np
+
+from hippod.engine.index.vectors import Vectors
+
+_KEPT_MAX: Final = 1_024
+# Fewer say less than rows in their place.
+QUERIES_MIN: Final = 320
+_BYTES_MAX: Final = 32 << 20
+# Of what comes when all places are taken, one in so many: the sample then is of the last few thousand searches.
+_ONE_IN: Final = 8
+
+
+class RecentQueries:
+    """Owned by a RecallKeeper. A new query takes the place of any: old ones fade away, as do the times that they were asked in
+    (Aggarwal 2006, biased reservoir sampling)."""
+
+    def __init__(self, dimension: int) -> None:
+        self._places = max(QUERIES_MIN, min(_KEPT_MAX, _BYTES_MAX // (4 * dimension)))
+        self._queries: Vectors | None = None
+        self._seen = 0
+        self._random = random.Random()  # a sample, no secret
+
+    @property
+    def count(self) -> int:
+        return min(self._seen, self._places)
+
+    def add(self, query: Vectors) -> None:
+        """`query` as the rows are: float32 (dimension,), or uint8 (dimension / 8,)."""
+        place, self._seen = self._seen, self._seen + 1
+        if place >= self._places:
+            if place % _ONE_IN:
+                return
+            place = self._random.randrange(self._places)
+        self._room_for(place, query)[place] = query
+
+    def draw(self, count: int) -> Vectors:
+        """Up to `count` of them (n, d), in no order; there must be some."""
+        assert self._queries is not None
+        return self._queries[self._random.sample(range(self.count), min(count, self.count))]
+
+    def _room_for(self, place: int, query: Vectors) -> Vectors:
+        if self._queries is None or place >= len(self._queries):
+            grown: Vectors = np.empty((min(self._places, max(64, 2 * place)), len(query)), query.dtype)
+            if self._queries is not None:
+                grown[:place] = self._queries
+            self._queries = grown
+        return self._queries
