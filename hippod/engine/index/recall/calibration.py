@@ -25,6 +25,8 @@ from hippod.engine.index.vectors import Slots, Vectors
 from hippod.engine.operations.indexes import Metric
 
 _QUERIES: Final = {10: 1_024, 30: 640, 100: 384, 300: 224, 1_000: 128}
+_QUERIES_MIN: Final = 320
+_ROWS_PER_QUERY: Final = 32
 _BATCH: Final = 32
 _BATCH_MIN: Final = 4
 # Searches of users wait for a batch that is under way.
@@ -68,9 +70,9 @@ def sample_rows(vectors: Vectors, alive: Mask, count: int) -> Sample:
     return Sample(np.ascontiguousarray(vectors[slots]), slots)
 
 
-def queries_for(k: int) -> int:
-    """How many queries a curve for k is measured with."""
-    return _QUERIES[k]
+def queries_for(k: int, rows: int) -> int:
+    """How many queries a curve for k over so many rows is measured with: fewer where a search costs little whatever its setting."""
+    return min(_QUERIES[k], max(_QUERIES_MIN, rows // _ROWS_PER_QUERY))
 
 
 def ladder(effort_max: int) -> list[int]:

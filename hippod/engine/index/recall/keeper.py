@@ -19,7 +19,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -49,7 +49,12 @@ from hippod.engine.index.vectors import Queries, Slots, Vectors
 
 log = logging.getLogger("hippod.index")
 
-ExactAmong = Callable[[Queries, int, Slots | None], Awaitable[Hits]]
+
+class ExactAmong(Protocol):
+    """Exact search, of all rows or among some."""
+
+    def __call__(self, queries: Queries, k: int, among: Slots | None = None) -> Awaitable[Hits]: ...
+
 
 T = TypeVar("T")
 
@@ -92,7 +97,7 @@ class RecallKeeper:
         self._audit = Audit()
         self._auditing: asyncio.Task[None] | None = None
         self._next_audit = 0.0
-        self._recent = RecentQueries(spec.dimension)
+        self._recent = RecentQueries()
         self._choices: dict[tuple[int, float], Tuning | None] = {}
 
     def serve(self, generation: Generation | None) -> None:
@@ -216,7 +221,7 @@ class RecallKeeper:
         if self._changed - self._changed_at[curve.k] > _CHANGED_SHARE * curve.rows:
             return True
         used = curve.queries if curve.from_queries else 0
-        return self._has_queries and min(self._recent.count, queries_for(curve.k)) >= _MORE_QUERIES * used
+        return self._has_queries and min(self._recent.count, queries_for(curve.k, curve.rows)) >= _MORE_QUERIES * used
 
     @property
     def _has_queries(self) -> bool:
@@ -272,7 +277,7 @@ class RecallKeeper:
         def progress(share: float, stage: str) -> None:
             self._measuring = f"{stage} for k up to {bucket}, {share:.0%}"
 
-        rows, row_ids, count = self._rows.live_count, self._rows.row_ids, queries_for(bucket)
+        rows, row_ids, count = self._rows.live_count, self._rows.row_ids, queries_for(bucket, self._rows.live_count)
         newest = int(row_ids[-1]) if len(row_ids) else 0
         if self._has_queries:
             queries = self._recent.draw(count)

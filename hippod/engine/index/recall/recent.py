@@ -21,8 +21,8 @@ class RecentQueries:
     """Owned by a RecallKeeper. A new query takes the place of any: old ones fade away, as do the times that they were asked in
     (Aggarwal 2006, biased reservoir sampling)."""
 
-    def __init__(self, dimension: int) -> None:
-        self._places = max(QUERIES_MIN, min(_KEPT_MAX, _BYTES_MAX // (4 * dimension)))
+    def __init__(self) -> None:
+        self._places = _KEPT_MAX
         self._queries: Vectors | None = None
         self._seen = 0
         self._random = random.Random()  # a sample, no secret
@@ -33,6 +33,8 @@ class RecentQueries:
 
     def add(self, query: Vectors) -> None:
         """`query` as the rows are: float32 (dimension,), or uint8 (dimension / 8,)."""
+        if self._queries is None:
+            self._places = max(QUERIES_MIN, min(_KEPT_MAX, _BYTES_MAX // query.nbytes))
         place, self._seen = self._seen, self._seen + 1
         if place >= self._places:
             if place % _ONE_IN:
