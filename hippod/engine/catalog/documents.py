@@ -188,12 +188,19 @@ class Template(Document, frozen=True):
     indexes: tuple[TemplateIndex, ...]
 
 
+# Made here and not at the first use: documents are read in several threads, in which msgspec cannot learn a type at the same time.
+_DECODERS: Final[dict[type[Any], msgspec.msgpack.Decoder[Any]]] = {
+    kind: msgspec.msgpack.Decoder(kind) for kind in (TableDefinition, Alias, User, Grant, Template, int)
+}
+
+
 def decode_document(key: bytes, value: bytes, kind: type[_D]) -> _D:
     """The value of a document. Raises DamagedData that names it, and nothing of its content."""
     try:
-        return msgspec.msgpack.decode(value, type=kind)
+        found: _D = _DECODERS[kind].decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DamagedData(f"catalog document {key!r} is not of this version: {error}; use the version of hippod that wrote it") from error
+    return found
 
 
 def table_key(number: int) -> bytes:

@@ -132,6 +132,11 @@ class SavedIndexes:
         return []
 
 
+# Made here and not at the first use: indexes are read in several threads, in which msgspec cannot learn a type at the same time.
+_decode_format: Final = msgspec.json.Decoder(_Format).decode
+_decode_manifest: Final = msgspec.json.Decoder(Manifest).decode
+
+
 def read_manifest(directory: Path, *, check_hashes: bool) -> Manifest:
     """The manifest in `directory`. Raises DamagedIndex if it or, when asked, any file does not hold."""
     try:
@@ -139,10 +144,10 @@ def read_manifest(directory: Path, *, check_hashes: bool) -> Manifest:
         if path.stat().st_size > _MANIFEST_BYTES_MAX:
             raise DamagedIndex("the manifest is too long")
         text = path.read_bytes()
-        written = msgspec.json.decode(text, type=_Format).format
+        written = _decode_format(text).format
         if written != FORMAT:
             raise DamagedIndex(f"format {written} instead of {FORMAT}")
-        manifest = msgspec.json.decode(text, type=Manifest)
+        manifest = _decode_manifest(text)
         for name, digest in manifest.files.items() if check_hashes else ():
             if Path(name).name != name or _hash(directory / name) != digest:
                 raise DamagedIndex(f"{name} does not match its hash")

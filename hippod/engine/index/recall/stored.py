@@ -35,16 +35,21 @@ class _Stored(msgspec.Struct, frozen=True):
     measured: msgspec.Raw
 
 
+# Made here and not at the first use: curves are read in several threads, in which msgspec cannot learn a type at the same time.
+_decode_stored: Final = msgspec.json.Decoder(_Stored).decode
+_decode_measured: Final = msgspec.json.Decoder(Measured).decode
+
+
 def read_curves(directory: Path, training: str) -> list[Curve]:
     """The curves measured for just this training, none if there are none that hold. Blocks."""
     path = directory / _NAME
     try:
         if path.stat().st_size > _BYTES_MAX:
             return []
-        stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
+        stored = _decode_stored(path.read_bytes())
         if stored.format != FORMAT or hashlib.sha256(stored.measured).hexdigest() != stored.sha256:
             return []
-        measured = msgspec.json.decode(stored.measured, type=Measured)
+        measured = _decode_measured(stored.measured)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return []
     return measured.curves if measured.training == training else []
