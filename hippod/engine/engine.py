@@ -120,7 +120,7 @@ class Engine:
         return engine
 
     def make_table(self, definition: TableDefinition) -> Table:
-        return Table(definition, self.directory.path, self.hosts, self.pool)
+        return Table(definition, self.directory.path, self.hosts, self.pool, self.jobs)
 
     def submit(self, operation: Operation, principal: Principal, deadline: float | None = None) -> asyncio.Future[Any]:
         """Run one operation. The future gets its Result, or a HippodError; `deadline` is in loop time.

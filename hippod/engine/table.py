@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,11 +23,13 @@ from hippod.engine.catalog.settings import DELETION_SHARE
 from hippod.engine.columns import FieldColumn
 from hippod.engine.effects import RowsEffect
 from hippod.engine.expr import Filter, compile_filter
+from hippod.engine.index.builder import Progress
 from hippod.engine.index.hosts import HostPool
 from hippod.engine.index.matches import Experience, Matches
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.index.vector_index import VectorIndex
+from hippod.engine.jobs import Job, Jobs
 from hippod.engine.keyindex import KeyIndex
 from hippod.engine.matching import Matcher, matches_of_slots
 from hippod.engine.operations import IndexState, Metric
@@ -59,9 +63,10 @@ class Table:
     `retired` makes the error that says why nobody may use it any more; a write that waited for its turn meanwhile gets it.
     """
 
-    def __init__(self, definition: TableDefinition, data_dir: Path, hosts: HostPool, pool: SearchPool) -> None:
+    def __init__(self, definition: TableDefinition, data_dir: Path, hosts: HostPool, pool: SearchPool, jobs: Jobs) -> None:
         self.definition = definition
         self.search_shapes = SearchShapes()
+        self._jobs = jobs
         self._hosts = hosts
         self._pool = pool
         self.schema: Schema = definition.schema
@@ -311,10 +316,14 @@ class Table:
         field = next(f for f in self.schema.fields if f.number == index.field)
         spec = IndexSpec.of(index.type, index.metric, index.params, field.dimension or 0)
         directory = self.saved_index(index, tablet.number)
-        live = VectorIndex(spec, tablet.rows[field.number], self._hosts, directory, self._pool)
+        live = VectorIndex(spec, tablet.rows[field.number], self._hosts, directory, self._pool, partial(self._show, index.name))
         self._keep_up(live, index.name)
         tablet.indexes[index.name] = live
         return live
+
+    def _show(self, index: str, action: str) -> AbstractContextManager[Progress]:
+        """Show as a job what an index does by itself."""
+        return self._jobs.shown(Job(action, self.definition.database, self.definition.name, index))
 
     def _keep_up(self, live: VectorIndex, name: str) -> None:
         """Tell an index what the definition says about training it anew; nothing where it is not in it any more."""

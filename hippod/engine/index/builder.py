@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,8 @@ log = logging.getLogger("hippod.index")
 Progress = Callable[[float, str], None]
 # Gets a generation, the slots it was built with, and those that it has not seen.
 Compare = Callable[[Generation, Slots, Slots], Awaitable[Misses]]
+# Shows by its name what an index does by itself, for as long as the context lasts.
+Show = Callable[[str], AbstractContextManager[Progress]]
 
 _STRANGERS: Final = 1_024
 _STRANGERS_SHARE: Final = 8

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from hippod.engine.index.builder import Compare, GenerationBuilder, Progress
+from hippod.engine.index.builder import Compare, GenerationBuilder, Progress, Show
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.generation import GROWTH, Generation
 from hippod.engine.index.host_process import HostFailed, HostLost
@@ -54,10 +54,12 @@ class Generations:
         give_up: Callable[[list[Search]], None],
         serve: Callable[[Generation | None], None],
         compare: Compare,
+        show: Show,
     ) -> None:
-        """`serve` is told whenever another generation, or none, is the current one."""
+        """`serve` is told whenever another generation, or none, is the current one; `show` trainings that nobody asked for."""
         self.current: Generation | None = None
         self._serve = serve
+        self._show = show
         self.auto_compaction = True
         self.deletion_share_max = hosts.options.deletion_share_max
         self.under_way = ""
@@ -212,7 +214,8 @@ class Generations:
             try:
                 async with self._building:
                     if self.current is not None or not await self._load():
-                        await self._renew(lambda _share, _what: None)
+                        with self._show("train_index") as progress:
+                            await self._renew(progress)
                 return
             except (HostLost, HostFailed) as error:
                 log.warning("an index host failed and is tried again: %s", error)

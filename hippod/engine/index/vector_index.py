@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from hippod.engine.index.builder import Progress
+from hippod.engine.index.builder import Progress, Show
 from hippod.engine.index.delivery import QUERIES_PER_PART, Delivery, fail, join
 from hippod.engine.index.exact import ExactSearch, Hits
 from hippod.engine.index.exact_part import ExactPart
@@ -58,7 +58,7 @@ class IndexDescription(msgspec.Struct, frozen=True):
 class VectorIndex:
     """Owned by a tablet and used on the event loop only; `close` or `drop` ends it. `directory` holds its saved files alone."""
 
-    def __init__(self, spec: IndexSpec, rows: RowSource, hosts: HostPool, directory: Path, pool: SearchPool) -> None:
+    def __init__(self, spec: IndexSpec, rows: RowSource, hosts: HostPool, directory: Path, pool: SearchPool, show: Show) -> None:
         self.spec = spec
         self.state = IndexState.CREATED
         self._is_activating = False
@@ -66,9 +66,9 @@ class VectorIndex:
         self._loop = asyncio.get_running_loop()
         delivery = Delivery(rows, self._ask_again)
         self._exact = ExactPart(rows, spec.metric, pool, hosts.options.waiting_queries_max, delivery.deliver, fail)
-        self._recall = RecallKeeper(spec, rows, pool, directory, self._search_exactly)
+        self._recall = RecallKeeper(spec, rows, pool, directory, self._search_exactly, show)
         self._generations = Generations(
-            spec, rows, hosts, directory, pool, delivery.deliver, self._give_up, self._recall.serve, self._recall.compare
+            spec, rows, hosts, directory, pool, delivery.deliver, self._give_up, self._recall.serve, self._recall.compare, show
         )
 
     def expect_activation(self) -> None:
@@ -93,7 +93,6 @@ class VectorIndex:
         finally:
             self._is_activating = False
         self.state = IndexState.ACTIVE
-        await self._recall.calibrated()
 
     def begin(self) -> None:
         """Become active at once: exact until it has loaded or trained in the background."""
@@ -104,7 +103,6 @@ class VectorIndex:
         """Train again; the index answers meanwhile as before. Raises WrongState unless it is active, Internal if it fails."""
         self._check_active("rebuilt")
         await self._generations.build(progress)
-        await self._recall.calibrated()
 
     async def compact(self, progress: Progress) -> None:
         """Train again if rows died since the last time; raises as `rebuild`."""

@@ -24,6 +24,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 import numpy as np
 
+from hippod.engine.index.builder import Progress, Show
 from hippod.engine.index.exact import Hits, Mask
 from hippod.engine.index.generation import Generation, Misses
 from hippod.engine.index.host_process import HostLost
@@ -80,12 +81,13 @@ class RecallState(msgspec.Struct, frozen=True):
 class RecallKeeper:
     """Owned by a VectorIndex, on the event loop. `exact` answers queries exactly, over all rows or over some."""
 
-    def __init__(self, spec: IndexSpec, rows: RowSource, pool: SearchPool, directory: Path, exact: ExactAmong) -> None:
+    def __init__(self, spec: IndexSpec, rows: RowSource, pool: SearchPool, directory: Path, exact: ExactAmong, show: Show) -> None:
         self._spec = spec
         self._rows = rows
         self._pool = pool
         self._directory = directory
         self._exact = exact
+        self._show = show
         self._generation: Generation | None = None
         self._curves: dict[int, Curve] = {}
         self._wanted: dict[int, None] = {}
@@ -185,11 +187,6 @@ class RecallKeeper:
     def _exact_of_all(self, queries: Vectors, k: int) -> Awaitable[Hits]:
         return self._exact(queries, k, None)
 
-    async def calibrated(self) -> None:
-        """Wait until nothing is being measured."""
-        while self._task is not None:
-            await asyncio.wait([self._task])
-
     async def _look_again(self, queries: Vectors, k: int, promise: float, bucket: int | None, exactly: ExactSearch, hits: Hits) -> None:
         loop = asyncio.get_running_loop()
         changed, started = self._changed, loop.time()
@@ -237,6 +234,7 @@ class RecallKeeper:
     def _want(self, bucket: int) -> None:
         self._wanted[bucket] = None
         if self._task is None:
+            self._measuring = "about to measure"
             self._task = asyncio.get_running_loop().create_task(self._measure_wanted())
             self._task.add_done_callback(self._measured)
 
@@ -260,7 +258,8 @@ class RecallKeeper:
             bucket = next(iter(self._wanted))
             if self._is_worth_measuring(bucket):
                 changed = self._changed
-                self._curves[bucket] = await self._calibrate(generation, bucket)
+                with self._show("measure_recall") as shown:
+                    self._curves[bucket] = await self._calibrate(generation, bucket, shown)
                 self._changed_at[bucket] = changed
                 self._choices.clear()
                 measured = Measured(generation.training, list(self._curves.values()))
@@ -273,9 +272,10 @@ class RecallKeeper:
         still = int(np.count_nonzero(self._rows.alive[:older]))
         return self._rows.live_count - still + max(0, curve.rows - still)
 
-    async def _calibrate(self, generation: Generation, bucket: int) -> Curve:
+    async def _calibrate(self, generation: Generation, bucket: int, shown: Progress) -> Curve:
         def progress(share: float, stage: str) -> None:
             self._measuring = f"{stage} for k up to {bucket}, {share:.0%}"
+            shown(share, f"{stage} for k up to {bucket}")
 
         rows, row_ids, count = self._rows.live_count, self._rows.row_ids, queries_for(bucket, self._rows.live_count)
         newest = int(row_ids[-1]) if len(row_ids) else 0

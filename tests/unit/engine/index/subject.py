@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hippod.engine.index.builder import Progress
 from hippod.engine.index.exact import Mask
 from hippod.engine.index.hosts import HostPool
 from hippod.engine.index.options import IndexOptions
@@ -59,13 +61,26 @@ class Subject:
         self.spec = IndexSpec.of(kind, metric, params or {"nlist": 40}, self.dimension)
         self.directory = directory / "index"
         self.queries = self.vectors(20)
+        self.shown: list[tuple[str, list[str]]] = []
         self.index = self.another()
 
     def no_rows(self, path: Path) -> Rows:
         return Rows(path)
 
     def another(self) -> VectorIndex:
-        return VectorIndex(self.spec, self.rows, self.hosts, self.directory, self.pool)
+        return VectorIndex(self.spec, self.rows, self.hosts, self.directory, self.pool, self.show)
+
+    @contextmanager
+    def show(self, action: str) -> Iterator[Progress]:
+        """Keep the names of what the index did by itself, with the stages of each."""
+        stages: list[str] = []
+        self.shown.append((action, stages))
+        yield lambda _share, stage: stages.append(stage)
+
+    async def measured(self) -> None:
+        """Wait until no recall is being measured."""
+        while self.index.describe_recall().measuring:
+            await asyncio.sleep(0.01)
 
     def vectors(self, count: int) -> Vectors:
         return self.random.standard_normal((count, DIMENSION), dtype=np.float32)

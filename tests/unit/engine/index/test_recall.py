@@ -31,6 +31,7 @@ async def subject(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterat
     made = Subject(tmp_path, "l2", request.param, params)
     made.add(made.vectors(ROWS))
     await activate(made)
+    await made.measured()
     yield made
     await made.index.close(save=False)
     made.pool.close()
@@ -62,7 +63,7 @@ async def test_another_number_of_hits_is_exact_until_its_own_curve_is_measured(s
     exact = await subject.index.search_among(subject.queries, 50, np.arange(ROWS))
     hits = await subject.index.search(subject.queries, 50, {"recall": 0.9})
     assert (hits.slots == exact.slots).all()
-    await subject.index._recall.calibrated()
+    await subject.measured()
     assert [curve.k for curve in subject.index.describe_recall().curves] == [10, 100]
 
 
@@ -76,7 +77,7 @@ async def test_curves_outlive_a_restart_and_damaged_ones_are_measured_again(subj
         subject.index = subject.another()
         await subject.index.load(lambda _share, _stage: None)
         await subject.trained()
-        await subject.index._recall.calibrated()
+        await subject.measured()
         (again,) = subject.index.describe_recall().curves
         assert (again.measured_at == curve.measured_at) is not damage
 
@@ -94,9 +95,9 @@ async def test_what_changed_before_a_restart_counts_after_it(subject: Subject, c
     subject.index = subject.another()
     await subject.index.load(lambda _share, _stage: None)
     await subject.trained()
-    await subject.index._recall.calibrated()
+    await subject.measured()
     await subject.index.search(subject.queries, 10, {"recall": 0.9})
-    await subject.index._recall.calibrated()
+    await subject.measured()
     (after,) = subject.index.describe_recall().curves
     assert (after.measured_at > before.measured_at) is is_measured_again
     assert after.rows == (subject.rows.live_count if is_measured_again else before.rows)
@@ -107,7 +108,7 @@ async def test_queries_that_came_replace_rows_in_the_next_measurement(subject: S
     for query in subject.vectors(QUERIES_MIN):
         await subject.index.search(query[None], 10, {"nprobe": 1} if subject.spec.nlist else {})
     await subject.index.search(subject.queries, 10, {"recall": 0.9})
-    await subject.index._recall.calibrated()
+    await subject.measured()
     (measured,) = subject.index.describe_recall().curves
     assert (measured.from_queries, measured.queries) == (True, QUERIES_MIN)
 
@@ -117,7 +118,7 @@ async def test_a_promise_holds_after_rows_drifted_away_without_being_asked_for_a
     await subject.index.search(subject.queries, 10, {"recall": 0.9})
     drifted = subject.vectors(ROWS * 3 // 10) * 0.5 + 2.0
     subject.add(drifted.astype(np.float32))
-    await subject.index._recall.calibrated()
+    await subject.measured()
     (after,) = subject.index.describe_recall().curves
     assert after.rows > before.rows
     queries = np.concatenate((subject.vectors(500), subject.vectors(150) * np.float32(0.5) + np.float32(2.0)))
@@ -138,7 +139,7 @@ async def test_the_audit_answers_searches_exactly_once_more_and_a_broken_promise
     await subject.index.search(subject.queries, 10, {"recall": 0.9})
     assert keeper._auditing is not None
     await keeper._auditing
-    await keeper.calibrated()
+    await subject.measured()
     state = subject.index.describe_recall()
     assert state.curves[0].measured_at > measured_at
     assert state.audited == []
@@ -270,6 +271,7 @@ def test_buckets_are_the_next_larger_number_of_hits() -> None:
 async def test_an_index_trained_anew_is_measured_anew_also_over_as_many_rows(subject: Subject) -> None:
     (before,) = subject.index.describe_recall().curves
     await subject.index.rebuild(lambda _share, _stage: None)
+    await subject.measured()
     (after,) = subject.index.describe_recall().curves
     assert after.measured_at > before.measured_at
     assert after.rows == before.rows
@@ -281,3 +283,10 @@ async def test_a_plan_shows_the_setting_that_a_promise_gets(subject: Subject) ->
     assert subject.index.tuning_for(10, {"recall": 0.9}) == setting
     with pytest.raises(Rejected, match="leave out nprobe"):
         subject.index.tuning_for(10, {"recall": 0.9, "nprobe": 3})
+
+
+async def test_measuring_is_shown_while_it_lasts(subject: Subject) -> None:
+    ((action, stages),) = subject.shown
+    assert action == "measure_recall"
+    assert (stages[0], stages[-1]) == ("finding exact answers for k up to 10", "measuring recall for k up to 10")
+    assert subject.index.describe_recall().measuring == ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from hippod.engine.index.recipe import Recipe
+from hippod.engine.index.recipe import Engine, Recipe
 from hippod.engine.index.saved import FORMAT, Definition, Manifest
 from hippod.engine.operations.indexes import IndexType, Metric
 
@@ -33,7 +33,7 @@ for thread in threads:
 
 
 def test_the_first_manifests_that_a_server_reads_may_be_read_in_several_threads(tmp_path: Path) -> None:
-    recipe = Recipe(engine="scann", type=IndexType.IVF_FLAT, leaves=10)
+    recipe = Recipe(engine=Engine.SCANN, type=IndexType.IVF_FLAT, leaves=10)
     manifest = Manifest(FORMAT, Definition(IndexType.IVF_FLAT, Metric.L2, 8), recipe, trained_rows=100)
     (tmp_path / "manifest.json").write_bytes(msgspec.json.encode(manifest))
     for _ in range(12):
