@@ -98,6 +98,7 @@ async def test_a_killed_host_costs_no_row(subject: BinarySubject) -> None:
 
 @KINDS
 async def test_a_promise_of_recall_is_kept(subject: BinarySubject, kind: str) -> None:
+    await subject.measured()
     (curve,) = subject.index.describe_recall().curves
     assert all(point.reorder == curve.points[0].reorder for point in curve.points)
     setting = subject.index._recall.tuning(10, 0.9)
