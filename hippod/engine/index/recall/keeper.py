@@ -143,7 +143,7 @@ class RecallKeeper:
     def saw(self, queries: Queries) -> None:
         """Keep a sample of the queries that come, one a request."""
         if self._generation is not None and isinstance(queries, np.ndarray):
-            self._recent.add(queries[0])
+            self._recent.add(queries)
 
     def watching(self, queries: Queries, k: int, promise: float, finish: Callable[[Hits], T]) -> Callable[[Hits], T]:
         """`finish`, which also looks, perhaps, whether the promise was kept."""

@@ -13,33 +13,46 @@ _KEPT_MAX: Final = 1_024
 # Fewer say less than rows in their place.
 QUERIES_MIN: Final = 320
 _BYTES_MAX: Final = 32 << 20
-# Of what comes when all places are taken, one in so many: the sample then is of the last few thousand searches.
+# Of what comes after as many as there are places, one in so many: the sample then is of the last few thousand searches.
 _ONE_IN: Final = 8
 
 
 class RecentQueries:
     """Owned by a RecallKeeper. A new query takes the place of any: old ones fade away, as do the times that they were asked in
-    (Aggarwal 2006, biased reservoir sampling)."""
+    (Aggarwal 2006, biased reservoir sampling). What is asked again and again has one place: the same query a hundred times says no more
+    of others than once."""
 
     def __init__(self) -> None:
         self._places = _KEPT_MAX
         self._queries: Vectors | None = None
+        self._hashes: list[int] = []
+        self._known: set[int] = set()
         self._seen = 0
         self._random = random.Random()  # a sample, no secret
 
     @property
     def count(self) -> int:
-        return min(self._seen, self._places)
+        return len(self._hashes)
 
-    def add(self, query: Vectors) -> None:
-        """`query` as the rows are: float32 (dimension,), or uint8 (dimension / 8,)."""
+    def add(self, queries: Vectors) -> None:
+        """Perhaps keep one of `queries`, any of them, which are as the rows are: float32 (nq, dimension), or uint8 (nq, dimension / 8)."""
         if self._queries is None:
-            self._places = max(QUERIES_MIN, min(_KEPT_MAX, _BYTES_MAX // query.nbytes))
-        place, self._seen = self._seen, self._seen + 1
-        if place >= self._places:
-            if place % _ONE_IN:
-                return
+            self._places = max(QUERIES_MIN, min(_KEPT_MAX, _BYTES_MAX // queries[0].nbytes))
+        self._seen += 1
+        if self._seen > self._places and self._seen % _ONE_IN:
+            return
+        query = queries[0] if len(queries) == 1 else queries[self._random.randrange(len(queries))]
+        key = hash(query.tobytes())
+        if key in self._known:
+            return
+        self._known.add(key)
+        place = self.count
+        if place < self._places:
+            self._hashes.append(key)
+        else:
             place = self._random.randrange(self._places)
+            self._known.remove(self._hashes[place])
+            self._hashes[place] = key
         self._room_for(place, query)[place] = query
 
     def draw(self, count: int) -> Vectors:
@@ -51,6 +64,6 @@ class RecentQueries:
         if self._queries is None or place >= len(self._queries):
             grown: Vectors = np.empty((min(self._places, max(64, 2 * place)), len(query)), query.dtype)
             if self._queries is not None:
-                grown[:place] = self._queries
+                grown[: len(self._queries)] = self._queries
             self._queries = grown
         return self._queries

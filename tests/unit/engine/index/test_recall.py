@@ -250,7 +250,7 @@ def test_the_audit_is_bounded() -> None:
 def test_recent_queries_are_bounded_and_old_ones_fade() -> None:
     recent = RecentQueries()
     for number in range(40_000):
-        recent.add(np.full(DIMENSION, number, np.float32))
+        recent.add(np.full((1, DIMENSION), number, np.float32))
     drawn = recent.draw(2_000)
     assert drawn.shape == (recent.count, DIMENSION)
     assert len(np.unique(drawn[:, 0])) == recent.count
@@ -259,9 +259,18 @@ def test_recent_queries_are_bounded_and_old_ones_fade() -> None:
 
 def test_queries_of_many_dimensions_take_no_more_memory_than_is_given_to_them() -> None:
     recent = RecentQueries()
-    for _ in range(2 * QUERIES_MIN):
-        recent.add(np.zeros(65_536, np.float32))
+    for number in range(2 * QUERIES_MIN):
+        recent.add(np.full((1, 65_536), number, np.float32))
     assert recent.count == QUERIES_MIN
+
+
+def test_of_queries_that_come_together_any_may_be_kept_and_one_that_comes_again_counts_once() -> None:
+    recent = RecentQueries()
+    together = np.arange(30 * DIMENSION, dtype=np.float32).reshape(30, DIMENSION)
+    for _ in range(3_000):
+        recent.add(together)
+    assert recent.count == 30
+    assert sorted(recent.draw(100)[:, 0].tolist()) == together[:, 0].tolist()
 
 
 def test_buckets_are_the_next_larger_number_of_hits() -> None:
