@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,10 @@ def test_trained_binary_indexes_are_searched_filtered_promised_and_found_again(t
                     else:
                         client.create_index("t", kind, "bits", type=kind, metric="hamming", params={"nlist": 50})
                         client.activate_index("t", kind)
+                        while client.describe_recall("t", kind).measuring:
+                            time.sleep(0.01)
+                        jobs = [job for job in client.list_jobs() if (job.action, job.index) == ("measure_recall", kind)]
+                        assert [(job.table, job.status, job.progress) for job in jobs] == [("t", "succeeded", 1.0)]
                 engines = {index.index: index.engine for index in client.list_indexes("t")}
                 assert engines == {"BIN_IVF": "faiss: 50 leaves, bits", "BIN_HNSW": "faiss: HNSW graph, M 16, ef_construction 200"}
                 for kind, params in (("BIN_IVF", {"nprobe": 49}), ("BIN_HNSW", {"ef_search": 500}), ("BIN_IVF", {"recall": 0.97})):

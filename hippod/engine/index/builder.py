@@ -85,8 +85,8 @@ class GenerationBuilder:
                 return built.reason
             generation = self._generation(host, built.recipe, len(slots) + len(strangers), 0, uuid.uuid4().hex)
             if len(strangers):
-                progress(0.75, "comparing rows with strangers")
                 if built.recipe.is_graph:
+                    progress(0.75, "comparing rows with strangers")
                     generation.misses = await self._compare(generation, slots, strangers)
                 await generation.absorb(strangers)
             progress(0.8, "saving")

@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from hippod.engine.index.generation import Misses
 from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.vectors import Slots
 from hippod.engine.operations.indexes import IndexType, Metric
@@ -54,7 +55,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trained_rows: int
     removed_rows: int = 0
     training: str = ""
-    misses: tuple[tuple[int, float], ...] = ()
+    misses: Misses = ()
     rows: int = 0
     files: dict[str, str] = {}
 

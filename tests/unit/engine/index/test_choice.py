@@ -80,7 +80,7 @@ def test_candidates_are_measured_over_the_sample_and_the_reason_names_all(
 async def test_auto_answers_well_follows_every_write_and_says_why(subject: Subject) -> None:
     await activate(subject)
     description = subject.index.describe()
-    assert "AUTO, measured on " in description.engine
+    assert "AUTO, measured on 2,369 of 2,625 rows: exact " in description.engine
     await subject.check(at_least=0.9, params={})
     subject.add(subject.queries * np.float32(1.001))
     subject.remove(np.arange(0, ROWS, 3))

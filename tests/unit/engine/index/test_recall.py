@@ -80,6 +80,7 @@ async def test_curves_outlive_a_restart_and_damaged_ones_are_measured_again(subj
         await subject.measured()
         (again,) = subject.index.describe_recall().curves
         assert (again.measured_at == curve.measured_at) is not damage
+    assert await found(subject, subject.vectors(1_000), 0.9) >= 0.89
 
 
 @pytest.mark.parametrize(
