@@ -20,7 +20,7 @@ from hippod.engine.index.exact import Hits, Mask, Scores
 from hippod.engine.index.generation import Generation, Misses
 from hippod.engine.index.lane import Search
 from hippod.engine.index.recall.curve import Cost, Point, estimate
-from hippod.engine.index.spec import Tuning
+from hippod.engine.index.spec import Tuning, default_reorder
 from hippod.engine.index.vectors import Slots, Vectors
 from hippod.engine.operations.indexes import Metric
 
@@ -32,7 +32,10 @@ _BATCH_MIN: Final = 4
 # Searches of users wait for a batch that is under way.
 _BATCH_S: Final = 0.02
 _STEP: Final = 1.25
-_REORDER_FACTORS: Final = (0.5, 1, 2, 4)
+_REORDER_GROWTH: Final = 2
+# Twice as many candidates scored exactly have to find so much more, or no more are tried.
+_REORDER_GAIN: Final = 0.001
+_REORDERS_MAX: Final = 8
 _ENOUGH: Final = 0.998
 _SATURATED: Final = 0.0005
 _STEPS_MIN: Final = 6
@@ -130,20 +133,27 @@ class Measurement:
         self._rows = rows
         self._batch = _BATCH
 
-    async def points(self, least: Tuning, progress: Progress) -> tuple[Point, ...]:
-        """From `least.effort` on; `least.reorder` is the default number of candidates scored exactly. Raises HostLost if the host ends."""
-        efforts = [effort for effort in ladder(self._generation.effort_max) if effort >= least.effort]
-        factors = _REORDER_FACTORS if self._generation.recipe.reorders else (1,)
-        reorders = sorted({max(self._k, round(least.reorder * factor)) for factor in factors})
+    async def points(self, least_effort: int, progress: Progress) -> tuple[Point, ...]:
+        """From `least_effort` on, for ever more candidates scored exactly, as long as these find more. Raises HostLost if the host ends."""
+        efforts = [effort for effort in ladder(self._generation.effort_max) if effort >= least_effort]
+        reorder = self._k
+        if self._generation.recipe.reorders:
+            reorder = max(self._k, default_reorder(self._k, self._metric) // _REORDER_GROWTH)
         points: list[Point] = []
-        for done, reorder in enumerate(reorders):
+        best = 0.0
+        for done in range(_REORDERS_MAX if self._generation.recipe.reorders else 1):
             found: list[Point] = []
             for number, effort in enumerate(efforts):
-                progress((done + number / len(efforts)) / len(reorders), "measuring recall")
+                # Nobody knows how many rounds there will be: each is half of what is left.
+                progress(1 - 0.5 ** (done + number / len(efforts)), "measuring recall")
                 found.append(await self._measure(Tuning(effort, reorder)))
                 if found[-1].recall.mean >= _ENOUGH or _is_saturated(found):
                     break
             points += found
+            before, best = best, max((point.recall.mean for point in found), default=0.0)
+            if best >= _ENOUGH or best - before < _REORDER_GAIN:
+                break
+            reorder *= _REORDER_GROWTH
         return tuple(points)
 
     async def _measure(self, tuning: Tuning) -> Point:
