@@ -71,15 +71,15 @@ def _search_in(table: Table, index: IndexDefinition, operation: Search, tablet: 
     rows = tablet.columns.live_count
     count = rows if matches is None else len(matches.slots)
     fetch: int | None = operation.k
-    cost_us = None
+    promised, cost_us = operation.k, None
     if matches is None:
-        way = SearchWay.EXACT if live.tuning_for(operation.k, operation.params) is None else SearchWay.INDEX
+        way = SearchWay.EXACT if live.tuning_for(operation.k, operation.params, operation.k) is None else SearchWay.INDEX
     else:
-        fetch, cost_us = plan_filtered(live, operation.k, operation.params, matches, rows)
+        fetch, promised, cost_us = plan_filtered(live, operation.k, operation.params, matches, rows)
         way = SearchWay.AMONG if fetch is None else SearchWay.OVER_FETCH
     if not count:
         way, fetch, cost_us = SearchWay.NOTHING, None, None
-    tuning = None if fetch is None else live.tuning_for(fetch, deeper(operation.params, operation.k, fetch))
+    tuning = None if fetch is None else live.tuning_for(fetch, deeper(operation.params, operation.k, fetch), promised)
     return TabletPlan(
         tablet=tablet.number,
         partition=table.partition_of(tablet.number),

@@ -3,10 +3,11 @@
     among      score exactly the rows that match: work grows with the number of matches
     over-fetch look for matches among the nearest rows that the index finds: work grows with how many these have to be
 
-Over-fetch goes `depth` rows down the ranking of all rows, to where k matches are expected if they are spread like the rest. A promise of
-recall is kept for all `depth` rows, so it holds for those that match. Queries that find fewer than k matches there, because these lie
-elsewhere, are answered among the matches: fewer than k rows come back only if fewer match. How many queries that happens to is remembered
-for each filter and depth, and counts as a cost of over-fetch. Without a trained index, or a curve for the promise, there is one way.
+Over-fetch goes `depth` rows down the ranking of all rows, half as far again as to where the last of k matches is expected if they are
+spread like the rest. A promise of recall is kept down to where it is expected, `promised`: there are the rows that match. Queries that find
+fewer than k matches, because these lie elsewhere, are answered among the matches: fewer than k rows come back only if fewer match. How many
+queries that happens to is remembered for each filter and depth, and counts as a cost of over-fetch. Without a trained index, or a curve for
+the promise, there is one way.
 
 Costs are microseconds of a processor for a query, between those of a lone one and of one in a batch of 16. They were measured by searches
 of 62,666 x 384 and 1,000,000 x 128 on one core of an AMD EPYC; only their proportions matter. Scoring matches: 0.4 to 0.7 ns for each
@@ -24,7 +25,7 @@ from hippod.engine.index.matches import Matches
 from hippod.engine.index.vector_index import VectorIndex
 from hippod.engine.ranges import deeper
 
-# Few depths, so that searches share batches, and curves of recall: those up to 1,000 are the numbers of hits that curves are measured for.
+# Few depths, so that searches share batches.
 DEPTHS: Final = (30, 100, 300, 1_000, 3_000)
 _MARGIN: Final = 1.5
 _AMONG_US: Final = 20.0
@@ -38,9 +39,11 @@ _DEPTH_US: Final = 1.0
 
 
 class Plan(NamedTuple):
-    """`depth` is None for a search among the matches, else how many of the nearest rows to look at; `cost_us` of one query."""
+    """`depth` is None for a search among the matches, else how many of the nearest rows to look at, and for how many of these a promise
+    of recall is kept is `promised`; `cost_us` of one query."""
 
     depth: int | None
+    promised: int
     cost_us: float
 
 
@@ -49,17 +52,18 @@ def plan_filtered(index: VectorIndex, k: int, params: Mapping[str, Any], matches
     count = len(matches.slots)
     dimensions = index.spec.dimension / (_BITS_OF_A_DIMENSION if index.spec.metric.is_binary else 1)
     among_us = _AMONG_US + count * (dimensions + _DIMENSIONS_OF_A_ROW) * _NS_PER_DIMENSION / 1_000
-    best = Plan(None, round(among_us, 1))
+    best = Plan(None, 0, round(among_us, 1))
     if not matches.ident or not index.is_trained or count <= k:
         return best
+    promised = math.ceil(k * living / count)
     expected = math.ceil(k * living / count * _MARGIN) + k
     for depth in DEPTHS:
         cost_us = _INDEX_US + depth * _DEPTH_US
         if depth < expected or cost_us >= best.cost_us:
             continue
-        if index.tuning_for(depth, deeper(params, k, depth)) is None:
+        if index.tuning_for(depth, deeper(params, k, depth), promised) is None:
             break
         cost_us += matches.experience.lacking(depth) * among_us
         if cost_us < best.cost_us:
-            best = Plan(depth, round(cost_us, 1))
+            best = Plan(depth, promised, round(cost_us, 1))
     return best

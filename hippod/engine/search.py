@@ -192,7 +192,7 @@ async def _nearest(question: Question, text: str, trace: Trace, k: int) -> Found
 async def _search_whole(question: Question, tablet: Tablet, k: int, trace: Trace) -> Hits:
     index = tablet.index(question.index)
     params = deeper(question.params, question.k, k)
-    way = SearchWay.EXACT if index.tuning_for(k, params) is None else SearchWay.INDEX
+    way = SearchWay.EXACT if index.tuning_for(k, params, k) is None else SearchWay.INDEX
     with trace.way(tablet, way, k) as took:
         return took(await index.search(question.vectors, k, params))
 
@@ -201,14 +201,14 @@ async def _search_matches(question: Question, tablet: Tablet, matches: Matches, 
     """By the way that costs least; queries that find too few over-fetching get the rest of an answer among the matches."""
     index, vectors = tablet.index(question.index), question.vectors
     params = deeper(question.params, question.k, k)
-    depth = plan_filtered(index, k, params, matches, tablet.columns.live_count).depth
+    depth, promised, _ = plan_filtered(index, k, params, matches, tablet.columns.live_count)
     if depth is None:
         matches.experience.passed_over()
         with trace.way(tablet, SearchWay.AMONG, len(matches.slots)) as took:
             return took(await index.search_among(vectors, k, matches.slots))
     assert isinstance(vectors, np.ndarray)  # nothing is trained over sparse vectors
     with trace.way(tablet, SearchWay.OVER_FETCH, depth) as took:
-        hits = took(await index.search_matching(vectors, k, deeper(params, k, depth), matches, depth))
+        hits = took(await index.search_matching(vectors, k, deeper(params, k, depth), matches, depth, promised))
     lacking = np.flatnonzero(hits.counts < min(k, len(matches.slots)))
     matches.experience.tried(depth, len(hits.counts), len(lacking))
     if not len(lacking):

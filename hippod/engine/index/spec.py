@@ -55,6 +55,10 @@ class Tuning(NamedTuple):
     effort: int
     reorder: int
 
+    def reaching(self, k: int, recipe: Recipe) -> Tuning:
+        """The same, or as much more as it takes to come back with k rows."""
+        return Tuning(max(self.effort, k) if recipe.is_graph else self.effort, max(self.reorder, k))
+
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:

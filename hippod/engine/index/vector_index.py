@@ -165,7 +165,7 @@ class VectorIndex:
         them recall, the mean recall promised, kept by the cheapest setting that holds it. Raises WrongState, Rejected or RetryLater.
         """
         promise = self._promise(queries, params)
-        answer = self._submit(queries, k, self._tuning(params, k, promise), None)
+        answer = self._submit(queries, k, self._tuning(params, k, promise, k), None)
         if promise is not None:
             answer.add_done_callback(partial(self._recall.answered_later, queries, k, promise, bucket_of(k), self._search_exactly))
         return answer
@@ -174,7 +174,7 @@ class VectorIndex:
         """As `search`, of up to QUERIES_PER_PART queries, with what `finish` makes of the hits: on the event loop, as soon as they come."""
         future: asyncio.Future[T] = self._loop.create_future()
         promise = self._promise(queries, params)
-        tuning = self._tuning(params, k, promise)
+        tuning = self._tuning(params, k, promise, k)
         if promise is not None:
             finish = self._recall.watching(queries, k, promise, finish)
         self._route(Search(queries, k, future, tuning, finish=finish))
@@ -193,22 +193,24 @@ class VectorIndex:
         self._check_searchable()
         return self._submit(queries, k, None, slots)
 
-    def search_matching(self, queries: Queries, k: int, params: Mapping[str, Any], matches: Matches, depth: int) -> asyncio.Future[Hits]:
+    def search_matching(
+        self, queries: Queries, k: int, params: Mapping[str, Any], matches: Matches, depth: int, promised: int
+    ) -> asyncio.Future[Hits]:
         """The k best of those that match within the `depth` nearest rows as `search` finds them: perhaps fewer than k although more match.
 
-        `params` as there; a promise of recall is kept for the `depth` nearest. Where the index answers exactly, so is this answered.
+        `params` as there; a promise of recall is kept for the `promised` nearest. Where the index answers exactly, so is this answered.
         """
         promise = self._promise(queries, params)
-        answer = self._submit(queries, k, self._tuning(params, depth, promise), None, matches, depth)
+        answer = self._submit(queries, k, self._tuning(params, depth, promise, promised), None, matches, depth)
         if promise is not None:
-            answer.add_done_callback(partial(self._matched, queries, k, promise, matches, depth))
+            answer.add_done_callback(partial(self._matched, queries, k, promise, matches, promised))
         return answer
 
-    def _matched(self, queries: Queries, k: int, promise: float, matches: Matches, depth: int, answer: asyncio.Future[Hits]) -> None:
+    def _matched(self, queries: Queries, k: int, promise: float, matches: Matches, promised: int, answer: asyncio.Future[Hits]) -> None:
         """Perhaps look whether a promise was kept, unless too few were found: that is not what the user gets."""
         if not answer.cancelled() and answer.exception() is None and answer.result().counts[0] >= min(k, len(matches.slots)):
             exact = partial(self.search_among, slots=matches.slots)
-            self._recall.answered_later(queries, k, promise, bucket_of(depth), exact, answer)
+            self._recall.answered_later(queries, k, promise, bucket_of(promised), exact, answer)
 
     @property
     def exact(self) -> ExactSearch:
@@ -221,9 +223,10 @@ class VectorIndex:
         """Whether a trained part answers now."""
         return self._generations.current is not None
 
-    def tuning_for(self, k: int, params: Mapping[str, Any]) -> Tuning | None:
-        """How a search for k rows would use the trained part; None: it is answered exactly. Raises Rejected."""
-        generation, tuning = self._generations.current, self._tuning(params, k, promised_recall(params))
+    def tuning_for(self, k: int, params: Mapping[str, Any], promised: int) -> Tuning | None:
+        """How a search for k rows would use the trained part, a promise kept for the `promised` nearest; None: it is answered exactly.
+        Raises Rejected."""
+        generation, tuning = self._generations.current, self._tuning(params, k, promised_recall(params), promised)
         return tuning if generation is not None and tuning is not None and self._is_worth_it(generation, k, tuning) else None
 
     def _is_worth_it(self, generation: Generation, fetch: int, tuning: Tuning) -> bool:
@@ -262,14 +265,17 @@ class VectorIndex:
         if self.state is IndexState.RELEASED:
             raise WrongState("the index is released: load_index first", state=self.state)
 
-    def _tuning(self, params: Mapping[str, Any], k: int, promise: float | None) -> Tuning | None:
-        """The tuning for the index of now; None while it answers exactly."""
+    def _tuning(self, params: Mapping[str, Any], k: int, promise: float | None, promised: int) -> Tuning | None:
+        """The tuning for k rows of the index of now, a promise kept for the `promised` nearest; None while it answers exactly."""
         self._check_searchable()
         generation = self._generations.current
         if generation is None:
             self.spec.check_search(params, k)
             return None
-        return self.spec.tuning(params, k, generation.recipe) if promise is None else self._recall.tuning(k, promise)
+        if promise is None:
+            return self.spec.tuning(params, k, generation.recipe)
+        found = self._recall.tuning(promised, promise)
+        return found if found is None or promised == k else found.reaching(k, generation.recipe)
 
     def _submit(
         self, queries: Queries, k: int, tuning: Tuning | None, among: Slots | None, matches: Matches | None = None, depth: int = 0

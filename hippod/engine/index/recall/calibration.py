@@ -24,13 +24,13 @@ from hippod.engine.index.spec import Tuning, default_reorder
 from hippod.engine.index.vectors import Slots, Vectors
 from hippod.engine.operations.indexes import Metric
 
-_QUERIES: Final = {10: 1_024, 30: 640, 100: 384, 300: 224, 1_000: 128}
+_QUERIES: Final = {10: 1_024, 30: 640, 60: 512, 100: 384, 150: 320, 300: 224, 1_000: 128}
 _QUERIES_MIN: Final = 320
 _ROWS_PER_QUERY: Final = 32
 _BATCH: Final = 32
 _BATCH_MIN: Final = 4
 # Searches of users wait for a batch that is under way.
-_BATCH_S: Final = 0.02
+_BATCH_S: Final = 0.004
 _STEP: Final = 1.25
 _REORDER_GROWTH: Final = 2
 # Twice as many candidates scored exactly have to find so much more, or no more are tried.

@@ -22,7 +22,7 @@ from hippod.errors import Rejected
 PROMISE_MIN: Final = 0.5
 PROMISE_MAX: Final = 0.999
 # The numbers of hits that curves are measured for; a search goes by the next larger one.
-BUCKETS: Final = (10, 30, 100, 300, 1_000)
+BUCKETS: Final = (10, 30, 60, 100, 150, 300, 1_000)
 _QUANTILE: Final = 1.645
 _EFFORT_KEYS: Final = ("nprobe", "ef_search", "reorder")
 

@@ -47,7 +47,7 @@ class Divisible:
 
 
 async def search(subject: Subject, matches: Matches) -> Hits:
-    return await subject.index.search_matching(subject.queries, K, EVERYTHING, matches, DEPTH)
+    return await subject.index.search_matching(subject.queries, K, EVERYTHING, matches, DEPTH, DEPTH)
 
 
 async def check(subject: Subject, matches: Matches) -> None:
@@ -89,7 +89,7 @@ async def test_more_filters_than_a_host_keeps_are_all_right(subject: Subject) ->
 
 async def test_fewer_come_back_where_the_depth_has_no_more(subject: Subject) -> None:
     params = {"nprobe": 20, "reorder": 30, "ef_search": 30}
-    hits = await subject.index.search_matching(subject.queries, K, params, Divisible(100).of(subject), 30)
+    hits = await subject.index.search_matching(subject.queries, K, params, Divisible(100).of(subject), 30, 30)
     assert hits.counts.max() < K
     for query in range(len(subject.queries)):
         assert (hits.slots[query, : hits.counts[query]] % 100 == 0).all()
@@ -97,7 +97,7 @@ async def test_fewer_come_back_where_the_depth_has_no_more(subject: Subject) -> 
 
 async def test_a_killed_host_answers_no_more_but_the_matches_are_found(subject: Subject) -> None:
     matches = Divisible(3).of(subject)
-    waiting = [subject.index.search_matching(subject.queries, K, EVERYTHING, matches, DEPTH) for _ in range(20)]
+    waiting = [subject.index.search_matching(subject.queries, K, EVERYTHING, matches, DEPTH, DEPTH) for _ in range(20)]
     os.kill(subject.host_pid(), signal.SIGKILL)
     for hits in await asyncio.gather(*waiting):
         assert hits.counts.tolist() == [K] * len(subject.queries)

@@ -290,9 +290,9 @@ async def test_an_index_trained_anew_is_measured_anew_also_over_as_many_rows(sub
 async def test_a_plan_shows_the_setting_that_a_promise_gets(subject: Subject) -> None:
     setting = subject.index._recall.tuning(10, 0.9)
     assert setting is not None
-    assert subject.index.tuning_for(10, {"recall": 0.9}) == setting
+    assert subject.index.tuning_for(10, {"recall": 0.9}, 10) == setting
     with pytest.raises(Rejected, match="leave out nprobe"):
-        subject.index.tuning_for(10, {"recall": 0.9, "nprobe": 3})
+        subject.index.tuning_for(10, {"recall": 0.9, "nprobe": 3}, 10)
 
 
 async def test_measuring_is_shown_while_it_lasts(subject: Subject) -> None:
