@@ -314,7 +314,7 @@ class Table:
 
     def _open_index_of(self, tablet: Tablet, index: IndexDefinition) -> VectorIndex:
         field = next(f for f in self.schema.fields if f.number == index.field)
-        spec = IndexSpec.of(index.type, index.metric, index.params, field.dimension or 0)
+        spec = IndexSpec.of(index.type, index.metric, index.params, field)
         directory = self.saved_index(index, tablet.number)
         live = VectorIndex(spec, tablet.rows[field.number], self._hosts, directory, self._pool, partial(self._show, index.name))
         self._keep_up(live, index.name)

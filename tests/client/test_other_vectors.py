@@ -98,7 +98,7 @@ async def test_what_is_replaced_is_found_by_its_new_vectors(both: Client) -> Non
         ("b", "BIN_FLAT", "l2", "metric l2 is not for field 'b'"),
         ("f", "BIN_FLAT", "l2", "index type BIN_FLAT is not for field 'f'"),
         ("f", "FLAT", "jaccard", "metric jaccard is not for field 'f'"),
-        ("s", "HNSW", "ip", "it takes SPARSE_HNSW"),
+        ("s", "HNSW", "ip", "it takes AUTO, SPARSE_HNSW"),
         ("s", "SPARSE_HNSW", "cosine", "it takes ip"),
     ],
 )
@@ -106,6 +106,23 @@ async def test_indexes_that_do_not_go_with_the_vectors_are_refused(both: Client,
     await both.create_table("t", FIELDS)
     with pytest.raises(Rejected, match=words):
         await both.create_index("t", "ix", field, type=kind, metric=metric)
+
+
+async def test_an_index_of_which_nothing_is_said_suits_its_field_and_keeps_a_promise(both: Client) -> None:
+    await filled(both, 1)
+    asked: list[tuple[str, Any, str, Array]] = [
+        ("f", [7, 7], "l2", 2.0 * (np.arange(COUNT) - 7) ** 2),
+        ("b", BITS[7], "hamming", hamming(BITS[7])),
+        ("s", ENTRIES[7], "ip", -product(ENTRIES[7])),
+    ]
+    for field, query, metric, wanted in asked:
+        await both.create_index("t", field, field)
+        await both.activate_index("t", field)
+        found = await both.search("t", query, 10, field=field, index=field, params={"recall": 0.95})
+        assert np.abs(found.scores).tolist() == pytest.approx(np.abs(np.sort(wanted)[:10]).tolist())
+        (info,) = (index for index in await both.list_indexes("t") if index.index == field)
+        assert (info.type, info.metric) == ("AUTO", metric)
+        assert "inverted index that serves AUTO" in info.engine or field != "s"
 
 
 async def test_queries_of_another_kind_are_refused(both: Client) -> None:

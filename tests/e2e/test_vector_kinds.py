@@ -103,10 +103,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Any:
     [
         ("place", "BIN_FLAT", "l2", "index type BIN_FLAT is not for field 'place' of type float_vector"),
         ("place", "FLAT", "hamming", "metric hamming is not for field 'place'"),
-        ("bits", "FLAT", "hamming", "it takes BIN_FLAT, BIN_HNSW, BIN_IVF"),
+        ("bits", "FLAT", "hamming", "it takes AUTO, BIN_FLAT, BIN_IVF, BIN_HNSW"),
         ("bits", "BIN_FLAT", "l2", "it takes hamming, jaccard"),
         ("words", "SPARSE_HNSW", "cosine", "it takes ip"),
-        ("words", "HNSW", "ip", "it takes SPARSE_HNSW"),
+        ("words", "HNSW", "ip", "it takes AUTO, SPARSE_HNSW"),
     ],
 )
 def test_an_index_that_the_vectors_cannot_have_is_refused(client: Client, field: str, kind: str, metric: str, words: str) -> None:

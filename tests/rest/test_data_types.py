@@ -87,6 +87,19 @@ def test_queries_that_do_not_fit_are_refused(table: Rest, queries: dict[str, Any
     assert words in reply.reason
 
 
+def test_an_index_of_which_nothing_is_said_suits_its_field(table: Rest) -> None:
+    for field in ("bits", "words"):
+        table.ok("PUT", table.table("/t/_create_embedding_index"), {"field_name": field, "index_name": field})
+        table.ok("POST", table.table("/t/_activate_embedding_index"), {"index_name": field})
+        query = {"binary_vectors": [[0, 1]]} if field == "bits" else {"sparse_vectors": [{"9": 1}]}
+        wanted = {"anns_field": field, "embedding_index": field, "topk": 1, "params": {"recall": 0.95}}
+        found = table.ok("GET", table.table("/t/_search"), {**query, "output_fields": ["id"], "search_params": wanted})
+        assert found["results"][0]["fields_data"][0]["field_values"] == [2]
+    indexes = table.ok("GET", table.table("/t/_get_embedding_index"))["embedding_indexes"]
+    shown = {index["name"]: (index["index_type"], index["metric_type"]) for index in indexes}
+    assert (shown["bits"], shown["words"]) == (("AUTO", "hamming"), ("AUTO", "ip"))
+
+
 @pytest.mark.parametrize(
     ("field", "cell", "words"),
     [("blob", "no base64!", "base64"), ("raw", "AAAAAAA=", "5 bytes, at most 4"), ("bits", "AA==", "2 bytes, not 1")],

@@ -23,14 +23,17 @@ class IndexMethods(Calls):
         field: str,
         *,
         type: str = "AUTO",
-        metric: str = "l2",
+        metric: str | None = None,
         params: Mapping[str, Any] | None = None,
         timeout: Timeout = DEFAULT,
     ) -> None:
-        """Define an index on a vector field; `activate_index` builds it. `metric`: l2, ip or cosine.
+        """Define an index on a vector field; `activate_index` builds it.
 
-        `type`: AUTO (the quickest of some, measured when it is activated), FLAT (exact), IVF_FLAT, IVF_SQ, IVF_PQ, IVF_PQ_FS, HNSW or
-        ANNOY. `params` of the IVF types: nlist (leaves), nprobe and reorder (defaults of searches), m (IVF_PQ, IVF_PQ_FS), nbits (IVF_PQ),
+        `metric`: l2 (unless you say), ip or cosine for float vectors, hamming (unless you say) or jaccard for binary ones, ip for sparse
+        ones. `type`: AUTO (the quickest of some, measured when it is activated); for float vectors FLAT (exact), IVF_FLAT, IVF_SQ, IVF_PQ,
+        IVF_PQ_FS, HNSW or ANNOY, for binary ones BIN_FLAT (exact), BIN_IVF or BIN_HNSW, for sparse ones SPARSE_HNSW (exact).
+
+        `params` of the IVF types: nlist (leaves), nprobe and reorder (defaults of searches), m (IVF_PQ, IVF_PQ_FS), nbits (IVF_PQ),
         sq_type (IVF_SQ), index_slow_refine (IVF_SQ, IVF_PQ); of the graphs: M, ef_construction, ef_search; of AUTO: nprobe, reorder and
         ef_search. Raises Rejected, AlreadyExists, FieldNotFound.
         """

@@ -11,10 +11,11 @@ from hippod_client.results import IndexInfo, JobInfo
 
 
 def create_index(
-    database: str, table: str, index: str, field: str, type: str, metric: str, params: Mapping[str, Any] | None
+    database: str, table: str, index: str, field: str, type: str, metric: str | None, params: Mapping[str, Any] | None
 ) -> Request[None]:
-    body = {"op": "create_index", "table": table, "index": index, "field": field, "type": str(type), "metric": str(metric)}
-    return Request({**body, "params": dict(params or {}), "database": database}, done)
+    body: dict[str, Any] = {"op": "create_index", "table": table, "index": index, "field": field, "type": str(type)}
+    named = {} if metric is None else {"metric": str(metric)}
+    return Request({**body, **named, "params": dict(params or {}), "database": database}, done)
 
 
 def activate_index(database: str, table: str, index: str, wait: bool) -> Request[JobInfo]:

@@ -23,7 +23,7 @@ class IndexMethods(Calls):
         field: str,
         *,
         type: str = "AUTO",
-        metric: str = "l2",
+        metric: str | None = None,
         params: Mapping[str, Any] | None = None,
         timeout: Timeout = DEFAULT,
     ) -> None:

@@ -11,7 +11,7 @@ from hippod.engine.catalog.indexes import with_index
 from hippod.engine.catalog.settings import checked_settings, with_settings
 from hippod.engine.index.parameters import check_storable
 from hippod.engine.index.spec import IndexSpec
-from hippod.engine.index.suitable import check_suitable
+from hippod.engine.index.suitable import check_possible
 from hippod.engine.operations.templates import ORDER_MAX, PutTemplate, TemplateIndex
 from hippod.engine.patterns import PATTERNS_MAX, check_patterns, name_matcher
 from hippod.engine.schema import Field, check_name
@@ -38,7 +38,7 @@ def put(catalog: Catalog, wanted: PutTemplate) -> Changes:
         if index.index in seen:
             raise Rejected(f"index {index.index!r} is declared twice", index=index.index)
         seen.add(index.index)
-        IndexSpec.of(index.type, index.metric, {}, 1)
+        check_possible(index.type, index.metric)
         check_storable(index.params)
     patterns = tuple(part for pattern in wanted.patterns for part in check_patterns(pattern))
     settings = checked_settings(wanted.settings)
@@ -62,8 +62,7 @@ def templated(catalog: Catalog, table: TableDefinition) -> TableDefinition:
         indexes |= {index.index: (template, index) for index in template.indexes}
     for template, index in indexes.values():
         field = _vector_field(template, table, index)
-        spec = IndexSpec.of(index.type, index.metric, index.params, field.dimension or 0)
-        check_suitable(spec.type, spec.metric, field)
+        spec = IndexSpec.of(index.type, index.metric, index.params, field)
         table = with_index(table, IndexDefinition(index.index, field.number, spec.type, spec.metric, index.params, number=0))
     return table
 

@@ -11,7 +11,6 @@ from hippod.engine.catalog import Changes, IndexDefinition, TableDefinition, ind
 from hippod.engine.handlers.jobs import run_job
 from hippod.engine.index.parameters import check_storable
 from hippod.engine.index.spec import IndexSpec
-from hippod.engine.index.suitable import check_suitable
 from hippod.engine.jobs import Job
 from hippod.engine.operations import (
     ActivateIndex,
@@ -67,8 +66,7 @@ async def create_index(engine: Engine, operation: CreateIndex, deadline: float |
     table = engine.table(operation.database, operation.table)
     field = table.vector_field(operation.field)
     check_storable(operation.params)
-    spec = IndexSpec.of(operation.type, operation.metric, operation.params, field.dimension or 0)
-    check_suitable(spec.type, spec.metric, field)
+    spec = IndexSpec.of(operation.type, operation.metric, operation.params, field)
     index = IndexDefinition(operation.index, field.number, spec.type, spec.metric, operation.params, number=0)
 
     def compute() -> Changes:

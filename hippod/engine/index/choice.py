@@ -19,7 +19,9 @@ import msgspec
 import numpy as np
 
 from hippod.engine.index import engines
-from hippod.engine.index.exact import Hits, Terms, search_exactly
+from hippod.engine.index.exact import Hits
+from hippod.engine.index.exact_kinds import exact_search
+from hippod.engine.index.recall.found import recall_of
 from hippod.engine.index.recipe import Recipe
 from hippod.engine.index.spec import default_reorder
 from hippod.engine.index.trained import TrainedPart
@@ -53,10 +55,6 @@ class _Sample:
 
     def __init__(self, rows: Vectors) -> None:
         self._rows = rows
-
-    @property
-    def dimension(self) -> int:
-        return int(self._rows.shape[1])
 
     def view(self, count: int) -> Vectors:
         return self._rows[:count]
@@ -94,10 +92,10 @@ def _growth(quarter_s: float, sample_s: float, times: float) -> float:
 def _measure(recipe: Recipe | None, all_rows: int, sample: Vectors, queries: Vectors, metric: Metric, threads: int) -> Measured:
     """One choice over a sample: at the least effort that finds enough, or at the greatest if none does."""
     source, size = _Sample(sample), len(sample)
-    terms = Terms(source, metric)
-    truth = search_exactly(sample, terms, queries, _K).slots
+    exact = exact_search(source, metric)
+    bound = exact.search(size, queries, _K, None, None).scores[:, -1]
     if recipe is None:
-        return Measured(None, 1.0, _seconds(lambda some: search_exactly(sample, terms, some, _K), queries), 0.0)
+        return Measured(None, 1.0, _seconds(lambda some: exact.search(size, some, _K, None, None), queries), 0.0)
     leaves = 0 if recipe.is_graph else max(2, round(math.sqrt(size / all_rows) * recipe.leaves))
     small = msgspec.structs.replace(recipe, leaves=leaves)
     started = time.perf_counter()
@@ -107,7 +105,7 @@ def _measure(recipe: Recipe | None, all_rows: int, sample: Vectors, queries: Vec
     while recall < _RECALL and effort < effort_max:
         effort = min(effort_max, math.ceil(effort * _EFFORT_STEP))
         hits = [part.search(queries[at : at + _BATCH], _K, effort, reorder)[0] for at in range(0, len(queries), _BATCH)]
-        recall = float((Hits.joined(hits).slots[:, :, None] == truth[:, None, :]).any(axis=1).mean())
+        recall = float(recall_of(Hits.joined(hits), bound, _K, metric).mean())
     return Measured(recipe, recall, _seconds(lambda some: part.search(some, _K, effort, reorder), queries), build_s)
 
 

@@ -10,15 +10,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-
-from hippod.engine.index.exact import DenseSearch, ExactSearch, Hits
-from hippod.engine.index.exact_binary import BinarySearch
-from hippod.engine.index.exact_sparse import SparseSearch
+from hippod.engine.index.exact import Hits
+from hippod.engine.index.exact_kinds import exact_search
 from hippod.engine.index.lane import Batch, Lane, Search
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.rows import RowSource
-from hippod.engine.index.sparse_vectors import SparseVectorFile
 from hippod.engine.operations.indexes import Metric
 
 _BATCHES_MAX: Final = 2
@@ -39,7 +35,7 @@ class ExactPart:
     ) -> None:
         self._rows = rows
         self._pool = pool
-        self.scorer = _exact_search(rows, metric)
+        self.scorer = exact_search(rows.vectors, metric)
         self._deliver = deliver
         self._fail = fail
         self.lane = Lane(self._start, batches_max=_BATCHES_MAX, queries_max=_QUERIES_MAX, waiting_max=waiting_max)
@@ -64,10 +60,3 @@ class ExactPart:
             self._fail(batch, error)
         else:
             self._deliver(batch, done.result())
-
-
-def _exact_search(rows: RowSource, metric: Metric) -> ExactSearch:
-    vectors = rows.vectors
-    if isinstance(vectors, SparseVectorFile):
-        return SparseSearch(vectors)
-    return BinarySearch(vectors, metric) if vectors.dtype == np.uint8 else DenseSearch(vectors, metric)

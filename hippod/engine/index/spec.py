@@ -12,7 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from hippod.engine.index.parameters import flag, member, whole
 from hippod.engine.index.recipe import Engine, Recipe, ScalarCode, available_engines
+from hippod.engine.index.suitable import type_and_metric
 from hippod.engine.operations.indexes import IndexType, Metric
+from hippod.engine.schema import DataType, Field
 from hippod.errors import Rejected
 
 NLIST_MAX: Final = 65_536
@@ -37,7 +39,12 @@ _FAST_SCAN_DIMENSIONS: Final = 2
 
 GRAPHS: Final = frozenset({IndexType.HNSW, IndexType.ANNOY, IndexType.BIN_HNSW})
 AUTO_ROWS_MIN: Final = 1_024
-AUTO_TYPES: Final = (IndexType.IVF_PQ_FS, IndexType.HNSW)
+# What AUTO measures, by the kind of vectors.
+_AUTO_TYPES: Final = {
+    DataType.FLOAT_VECTOR: (IndexType.IVF_PQ_FS, IndexType.HNSW),
+    DataType.BINARY_VECTOR: (IndexType.BIN_IVF, IndexType.BIN_HNSW),
+    DataType.SPARSE_FLOAT_VECTOR: (),
+}
 _SCALAR_CODES: Final = {"INT8": ScalarCode.SQ8, "BFLOAT16": ScalarCode.BF16, "FLOAT16": ScalarCode.FP16}
 # Nothing is trained for these, every search is exact; for people: what answers.
 _EXACT_TYPES: Final = {
@@ -45,6 +52,7 @@ _EXACT_TYPES: Final = {
     IndexType.BIN_FLAT: "exact",
     IndexType.SPARSE_HNSW: "inverted index: exact inner products",
 }
+_EXACT_FOR_SPARSE: Final = "inverted index that serves {}: exact inner products, for which only entries that a query shares are read"
 _EXACT_FOR_JACCARD: Final = "exact scan that serves {}: of sets, what is near by jaccard is too often far by hamming, all that faiss knows"
 
 
@@ -64,11 +72,13 @@ class Tuning(NamedTuple):
 class IndexSpec:
     """An index definition. None: the parameter was not given or is not one of the type. Named as in `recipe.Recipe`, and
 
+    vectors, dimension: type of the field that is indexed, and the dimension of its vectors (0: sparse ones have none)
     nprobe, ef_search, reorder: defaults of searches; refines: codes only preselect, more candidates than k are scored exactly
     """
 
     type: IndexType
     metric: Metric
+    vectors: DataType
     dimension: int
     nlist: int | None = None
     nprobe: int | None = None
@@ -82,39 +92,34 @@ class IndexSpec:
     ef_search: int | None = None
 
     @classmethod
-    def of(cls, type_name: str, metric_name: str, params: Mapping[str, Any], dimension: int) -> IndexSpec:
-        """The definition from what a client sent. Raises Rejected with the parameter and its range."""
-        kind = member(IndexType, "index type", type_name.upper())
-        metric = member(Metric, "metric", metric_name.lower())
+    def of(cls, type_name: str, metric_name: str | None, params: Mapping[str, Any], field: Field) -> IndexSpec:
+        """The definition from what a client sent; without a metric, the first one that `field` can have. Raises Rejected with the
+        parameter and its range."""
+        kind, metric = type_and_metric(type_name, metric_name, field)
+        made = cls(kind, metric, field.type, field.dimension or 0)
         if kind in _EXACT_TYPES:
-            return cls(kind, metric, dimension)
+            return made
         if kind is IndexType.AUTO:
-            return cls(
-                kind,
-                metric,
-                dimension,
+            return replace(
+                made,
                 nprobe=whole(params, "nprobe", 1, NLIST_MAX),
-                reorder=whole(params, "reorder", 1, REORDER_MAX),
+                reorder=made._reorder(params),
                 ef_search=whole(params, "ef_search", 1, EF_SEARCH_MAX),
             )
         if kind in GRAPHS:
-            return cls(
-                kind,
-                metric,
-                dimension,
+            return replace(
+                made,
                 links=whole(params, "M", LINKS_MIN, LINKS_MAX),
                 ef_construction=whole(params, "ef_construction", EF_CONSTRUCTION_MIN, EF_CONSTRUCTION_MAX),
                 ef_search=whole(params, "ef_search", 1, EF_SEARCH_MAX),
             )
         nlist = whole(params, "nlist", 1, NLIST_MAX)
-        return cls(
-            kind,
-            metric,
-            dimension,
+        return replace(
+            made,
             nlist=nlist,
             nprobe=whole(params, "nprobe", 1, nlist or NLIST_MAX),
-            reorder=whole(params, "reorder", 1, REORDER_MAX),
-            subspaces=_subspaces(params, dimension) if kind in (IndexType.IVF_PQ, IndexType.IVF_PQ_FS) else None,
+            reorder=made._reorder(params),
+            subspaces=_subspaces(params, made.dimension) if kind in (IndexType.IVF_PQ, IndexType.IVF_PQ_FS) else None,
             nbits=whole(params, "nbits", 1, NBITS_MAX) if kind is IndexType.IVF_PQ else None,
             scalar_code=_scalar_code(params) if kind is IndexType.IVF_SQ else None,
             refines=flag(params, "index_slow_refine") if kind in (IndexType.IVF_SQ, IndexType.IVF_PQ) else False,
@@ -123,17 +128,23 @@ class IndexSpec:
     @property
     def answers_exactly(self) -> str:
         """For people: what answers where nothing is ever trained; empty where something is."""
-        if self.metric is Metric.JACCARD and self.type is not IndexType.BIN_FLAT:
-            return _EXACT_FOR_JACCARD.format(self.type.value)
-        return _EXACT_TYPES.get(self.type, "")
+        if self.type in _EXACT_TYPES:
+            return _EXACT_TYPES[self.type]
+        if self.vectors is DataType.SPARSE_FLOAT_VECTOR:
+            return _EXACT_FOR_SPARSE.format(self.type.value)
+        return _EXACT_FOR_JACCARD.format(self.type.value) if self.metric is Metric.JACCARD else ""
 
     def candidates(self, rows: int) -> tuple[Recipe, ...]:
         """What could be built over so many rows: what AUTO measures, else one thing; nothing: search exactly."""
         if self.type is IndexType.AUTO and rows < AUTO_ROWS_MIN:
             return ()
-        kinds = AUTO_TYPES if self.type is IndexType.AUTO else (self.type,)
-        found = (replace(self, type=kind).recipe(rows) for kind in kinds)
+        found = (replace(self, type=kind).recipe(rows) for kind in self._kinds)
         return tuple(recipe for recipe in found if recipe is not None)
+
+    @property
+    def _kinds(self) -> tuple[IndexType, ...]:
+        """Types of what could be built."""
+        return _AUTO_TYPES[self.vectors] if self.type is IndexType.AUTO else (self.type,)
 
     def recipe(self, rows: int) -> Recipe | None:
         """What to build over so many rows for a type that is not AUTO; None: nothing, search exactly."""
@@ -162,7 +173,7 @@ class IndexSpec:
             effort = whole(params, "ef_search", k, EF_SEARCH_MAX) if params else None
             return Tuning(effort or max(self.ef_search or default_ef_search(k), k), k)
         nprobe = (whole(params, "nprobe", 1, NLIST_MAX) if params else None) or self.nprobe or default_nprobe(recipe.leaves)
-        reorder = whole(params, "reorder", 1, REORDER_MAX) if params else None
+        reorder = self._reorder(params) if params else None
         if reorder is not None and reorder < k:
             raise Rejected(f"reorder is at least k = {k}, not {reorder}", parameter="reorder")
         return Tuning(nprobe, max(reorder or self.reorder or self._default_reorder(k), k))
@@ -171,10 +182,13 @@ class IndexSpec:
         """Raise Rejected for search parameters that no state of the index would take."""
         if not params or self.answers_exactly:
             return
-        if self.type in GRAPHS or self.type is IndexType.AUTO:
-            self.tuning(params, k, Recipe(Engine.FAISS, self.type, links=LINKS_MIN))
-        if self.type not in GRAPHS:
-            self.tuning(params, k, Recipe(Engine.FAISS, self.type, NLIST_MAX))
+        for kind in self._kinds:
+            by_links = kind in GRAPHS
+            self.tuning(params, k, Recipe(Engine.FAISS, kind, links=LINKS_MIN if by_links else 0, leaves=0 if by_links else NLIST_MAX))
+
+    def _reorder(self, params: Mapping[str, Any]) -> int | None:
+        """Nothing for binary vectors, whose scores are exact when they are found."""
+        return None if self.vectors is DataType.BINARY_VECTOR else whole(params, "reorder", 1, REORDER_MAX)
 
     def _default_reorder(self, k: int) -> int:
         if self.type in (IndexType.IVF_SQ, IndexType.IVF_PQ) and not self.refines:

@@ -61,15 +61,16 @@ class IndexState(enum.StrEnum):
 
 
 class CreateIndex(Operation, frozen=True, tag="create_index"):
-    """Define an index; nothing is built before it is activated. `type` and `metric` in any case; `params` by type: nlist, nprobe and
-    reorder of the IVF types, m of the PQ ones, nbits of IVF_PQ, sq_type of IVF_SQ, index_slow_refine of both; M, ef_construction and
-    ef_search of the graphs. Keys of other types are ignored."""
+    """Define an index; nothing is built before it is activated. `type` and `metric` in any case; without a metric it is l2 for float
+    vectors, hamming for binary ones, ip for sparse ones. `params` by type: nlist, nprobe and reorder of the IVF types, m of the PQ ones,
+    nbits of IVF_PQ, sq_type of IVF_SQ, index_slow_refine of both; M, ef_construction and ef_search of the graphs; nprobe, reorder and
+    ef_search of AUTO. Keys of other types are ignored."""
 
     table: str
     index: str
     field: str
     type: str = "AUTO"
-    metric: str = "l2"
+    metric: str | None = None
     params: dict[str, Any] = {}
     database: str = DEFAULT_DATABASE
 

@@ -17,8 +17,8 @@ class TemplateIndex(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     index: str
     field: str
-    type: str = "IVF_FLAT"
-    metric: str = "l2"
+    type: str = "AUTO"
+    metric: str | None = None
     params: dict[str, Any] = {}
 
 

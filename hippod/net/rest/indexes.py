@@ -16,6 +16,7 @@ from hippod.engine.operations import (
     IndexInfo,
     IndexList,
     IndexState,
+    IndexType,
     JobInfo,
     JobStatus,
     ListIndexes,
@@ -33,12 +34,13 @@ _JOB_DONE: Final = JOB_STATUS[JobStatus.SUCCEEDED]
 
 
 class CreateIndexBody(Body, frozen=True):
-    """`index_type` and `metric_type` in any case. Of `params` those of other types are ignored."""
+    """`index_type` and `metric_type` in any case; without the former AUTO, without the latter l2 for float vectors, hamming for binary
+    ones, ip for sparse ones. Of `params` those of other types are ignored."""
 
     field_name: str
     index_name: str
-    metric_type: str
-    index_type: str
+    metric_type: str | None = None
+    index_type: str | None = None
     params: dict[str, Any] | None = None
 
 
@@ -101,7 +103,7 @@ async def create_index(call: Call[DatabaseQuery, CreateIndexBody]) -> Acknowledg
             table=call.path["table"],
             index=body.index_name,
             field=body.field_name,
-            type=body.index_type,
+            type=IndexType.AUTO if body.index_type is None else body.index_type,
             metric=body.metric_type,
             params=plain_values(body.params or {}),
             database=call.query.database_name,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hippod.engine.operations import DropTemplate, ListTemplates, PutTemplate, TemplateIndex, TemplateInfo, TemplateList
+from hippod.engine.operations import DropTemplate, IndexType, ListTemplates, PutTemplate, TemplateIndex, TemplateInfo, TemplateList
 from hippod.engine.operations.settings import SettingValue
 from hippod.net.rest.body import Body, NoBody, Query
 from hippod.net.rest.envelope import Acknowledged
@@ -19,8 +19,8 @@ class TemplateIndexBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
     field_name: str
     index_name: str
-    index_type: str
-    metric_type: str
+    index_type: str = IndexType.AUTO.value
+    metric_type: str | None = None
     params: dict[str, Any] = {}
 
 

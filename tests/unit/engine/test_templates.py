@@ -61,7 +61,7 @@ async def test_the_highest_order_holds_and_what_the_request_says_holds_over_all(
     await run(engine, PutTemplate("b", ["t*"], 5, {"tag": "five", "number_of_replicas": 2}, [FLAT, TemplateIndex("more", "v")]))
     table = await created(engine, "t1")
     assert [table.settings[name] for name in ("tag", "data_center", "number_of_replicas")] == ["seven", "east", 2]
-    assert sorted((i.index, i.type) for i in table.indexes) == [("by_v", "HNSW"), ("more", "IVF_FLAT")]
+    assert sorted((i.index, i.type) for i in table.indexes) == [("by_v", "HNSW"), ("more", "AUTO")]
     assert (await created(engine, "t2", settings={"tag": "mine"})).settings["tag"] == "mine"
     await run(engine, PutTemplate("c", ["t*"], 7, {"tag": "also seven"}))
     assert (await created(engine, "t3")).settings["tag"] == "also seven"
@@ -86,8 +86,8 @@ async def test_a_table_that_lacks_the_field_of_an_index_is_not_created(engine: E
     await run(engine, PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "embedding")]))
     with pytest.raises(FieldNotFound, match="template 't' gives table 'books' the index 'i'"):
         await run(engine, CreateTable("books", BOOKS))
-    await run(engine, PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", params={"nlist": -1})]))
-    with pytest.raises(Rejected, match="nlist"):
+    await run(engine, PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", params={"nprobe": -1})]))
+    with pytest.raises(Rejected, match="nprobe"):
         await run(engine, CreateTable("books", BOOKS))
     assert (await run(engine, ListTables())).tables == []
 
@@ -105,6 +105,7 @@ async def test_a_table_that_lacks_the_field_of_an_index_is_not_created(engine: E
         (PutTemplate("t", ["*"], indexes=[FLAT, FLAT]), Rejected),
         (PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", type="TREE")]), Rejected),
         (PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", metric="far")]), Rejected),
+        (PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", type="BIN_IVF", metric="l2")]), Rejected),
         (PutTemplate("t", ["*"], indexes=[TemplateIndex("i,j", "v")]), InvalidName),
         (PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", params={"x": vectors([1.0])})]), Rejected),
         (PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", params={"x": "y" * 20_000})]), LimitExceeded),

@@ -20,6 +20,7 @@ from hippod.engine.index.exact import Hits, Mask, Scores
 from hippod.engine.index.generation import Generation, Misses
 from hippod.engine.index.lane import Search
 from hippod.engine.index.recall.curve import Cost, Point, estimate
+from hippod.engine.index.recall.found import recall_of
 from hippod.engine.index.spec import Tuning, default_reorder
 from hippod.engine.index.vectors import Slots, Vectors
 from hippod.engine.operations.indexes import Metric
@@ -39,7 +40,6 @@ _REORDERS_MAX: Final = 8
 _ENOUGH: Final = 0.998
 _SATURATED: Final = 0.0005
 _STEPS_MIN: Final = 6
-_SAME_SCORE: Final = 1e-5
 # How many times as much a query that nobody has seen misses as a row of the index, which is left out of its own answers. A row draws the
 # centre of its leaf a little towards itself, the more the fewer rows the leaf has: of packages and of made vectors strangers missed 1.15
 # times as much with 16 rows a leaf, 1.0 to 1.08 times with 250 and more. Of graphs it is measured, see `compare`.
@@ -216,17 +216,6 @@ def search_generation(generation: Generation, queries: Vectors, k: int, tuning: 
     found: asyncio.Future[Hits] = asyncio.get_running_loop().create_future()
     generation.search(Search(queries, k, found, tuning), accepted=True)
     return found
-
-
-def recall_of(hits: Hits, bound: Scores, k: int, metric: Metric) -> npt.NDArray[np.float64]:
-    """Of each query, the share of the k best that is among its hits (nq, k): those that score no worse than the k-th best, `bound` (nq,).
-
-    By score, not by row: of rows that are equally near, any is as good. A query with fewer than k rows to find has a NaN bound: all counts.
-    """
-    there = np.arange(hits.scores.shape[1]) < hits.counts[:, None]
-    slack = _SAME_SCORE * np.maximum(np.abs(bound), 1e-6)
-    good = hits.scores <= (bound + slack)[:, None] if metric.is_distance else hits.scores >= (bound - slack)[:, None]
-    return np.where(np.isnan(bound), 1.0, np.minimum((good & there).sum(axis=1), k) / k)
 
 
 def _without(hits: Hits, own: Slots, k: int) -> Hits:

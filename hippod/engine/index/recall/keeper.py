@@ -38,10 +38,10 @@ from hippod.engine.index.recall.calibration import (
     find_bounds,
     fit_cost,
     queries_for,
-    recall_of,
     sample_rows,
 )
 from hippod.engine.index.recall.curve import BUCKETS, Curve, bucket_of
+from hippod.engine.index.recall.found import recall_of
 from hippod.engine.index.recall.recent import QUERIES_MIN, RecentQueries
 from hippod.engine.index.recall.stored import Measured, read_curves, write_curves
 from hippod.engine.index.rows import RowSource

@@ -19,10 +19,21 @@ from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.index.vector_index import VectorIndex
 from hippod.engine.index.vectors import Slots, VectorFile, Vectors
+from hippod.engine.schema import DataType, Field
 
 DIMENSION = 16
 ROWS = 3_000
 EVERYTHING = {"nprobe": 39, "reorder": 3_000, "ef_search": 300}
+
+
+def floats(dimension: int) -> Field:
+    """A field of float vectors."""
+    return Field("v", DataType.FLOAT_VECTOR, dimension=dimension)
+
+
+def bits(dimension: int) -> Field:
+    """A field of binary vectors."""
+    return Field("b", DataType.BINARY_VECTOR, dimension=dimension)
 
 
 class Rows:
@@ -50,7 +61,7 @@ class Rows:
 class Subject:
     """An index over generated rows, and the exact answers to compare with."""
 
-    dimension = DIMENSION
+    field = floats(DIMENSION)
 
     def __init__(self, directory: Path, metric: str, kind: str = "IVF_FLAT", params: Mapping[str, Any] | None = None) -> None:
         self.random = np.random.default_rng(7)
@@ -58,7 +69,7 @@ class Subject:
         self.pool = SearchPool(2)
         self.hosts = HostPool(IndexOptions(train_rows_min=1_000, training_threads=1))
         self.metric = metric
-        self.spec = IndexSpec.of(kind, metric, params or {"nlist": 40}, self.dimension)
+        self.spec = IndexSpec.of(kind, metric, params or {"nlist": 40}, self.field)
         self.directory = directory / "index"
         self.queries = self.vectors(20)
         self.shown: list[tuple[str, list[str]]] = []

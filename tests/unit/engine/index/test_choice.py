@@ -15,9 +15,11 @@ from hippod.engine.index import spec as spec_module
 from hippod.engine.index.choice import Measured, choose, pick
 from hippod.engine.index.recipe import Engine, Recipe
 from hippod.engine.index.spec import IndexSpec
+from hippod.engine.index.vectors import Vectors
 from hippod.engine.operations import IndexType, Metric
+from hippod.engine.schema import DataType, Field
 from hippod.errors import Rejected
-from tests.unit.engine.index.subject import DIMENSION, ROWS, Subject, activate
+from tests.unit.engine.index.subject import DIMENSION, ROWS, Subject, activate, bits, floats
 
 LEAVES = Recipe(Engine.SCANN, IndexType.IVF_PQ_FS, leaves=50, nbits=4)
 GRAPH = Recipe(Engine.FAISS, IndexType.HNSW, links=16, ef_construction=40)
@@ -51,29 +53,34 @@ def test_the_quickest_that_finds_enough_is_picked_and_a_graph_only_if_it_is_clea
 
 
 @pytest.mark.parametrize(
-    ("seconds", "best"),
+    ("metric", "seconds", "best"),
     [
-        ((1.0, 0.1, 0.2, 1.0, 0.1, 0.2), "IVF_PQ_FS"),
-        ((1.0, 0.5, 0.1, 1.0, 0.5, 0.1), "HNSW"),
-        ((0.01, 0.5, 0.1, 0.01, 0.5, 0.1), "exact"),
-        ((1.0, 0.1, 0.01, 1.0, 0.1, 0.09), "IVF_PQ_FS"),
+        (Metric.L2, (1.0, 0.1, 0.2, 1.0, 0.1, 0.2), "IVF_PQ_FS"),
+        (Metric.IP, (1.0, 0.5, 0.1, 1.0, 0.5, 0.1), "HNSW"),
+        (Metric.COSINE, (0.01, 0.5, 0.1, 0.01, 0.5, 0.1), "exact"),
+        (Metric.L2, (1.0, 0.1, 0.01, 1.0, 0.1, 0.09), "IVF_PQ_FS"),
+        (Metric.HAMMING, (1.0, 0.1, 0.2, 1.0, 0.1, 0.2), "BIN_IVF"),
+        (Metric.HAMMING, (1.0, 0.5, 0.1, 1.0, 0.5, 0.1), "BIN_HNSW"),
+        (Metric.HAMMING, (0.01, 0.5, 0.1, 0.01, 0.5, 0.1), "exact"),
     ],
 )
-@pytest.mark.parametrize("metric", [Metric.L2, Metric.IP, Metric.COSINE])
 def test_candidates_are_measured_over_the_sample_and_the_reason_names_all(
     monkeypatch: pytest.MonkeyPatch, metric: Metric, seconds: tuple[float, ...], best: str
 ) -> None:
-    rows = np.random.default_rng(5).standard_normal((2_000, DIMENSION), dtype=np.float32)
+    random = np.random.default_rng(5)
+    rows: Vectors = random.standard_normal((2_000, DIMENSION), dtype=np.float32)
+    if metric is Metric.HAMMING:
+        rows = random.integers(0, 256, (2_000, DIMENSION // 8), np.uint8)
     times = iter(seconds)
     monkeypatch.setattr(choice, "_seconds", lambda _search, _queries: next(times))
-    candidates = IndexSpec.of("AUTO", metric, {}, DIMENSION).candidates(len(rows))
-    assert [recipe.type for recipe in candidates] == ["IVF_PQ_FS", "HNSW"]
+    candidates = IndexSpec.of("AUTO", metric, {}, bits(DIMENSION) if metric.is_binary else floats(DIMENSION)).candidates(len(rows))
+    names = ["BIN_IVF", "BIN_HNSW"] if metric.is_binary else ["IVF_PQ_FS", "HNSW"]
+    assert [recipe.type for recipe in candidates] == names
     recipe, reason = choose(candidates, rows, np.arange(0, 2_000), metric, 1)
     assert reason.startswith("AUTO, measured on 1,744 of 2,000 rows: exact ")
     assert ("exact" if recipe is None else recipe.type) == best
     assert recipe is None or recipe.text().endswith(reason)
-    assert "IVF_PQ_FS" in reason
-    assert "HNSW" in reason
+    assert all(f"{name} " in reason for name in names)
     assert "at most" not in reason
 
 
@@ -112,7 +119,7 @@ async def test_where_exact_search_is_best_it_is_measured_again_when_there_are_ma
 
 
 def test_auto_is_exact_for_few_rows_and_uses_the_engines_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    auto = IndexSpec.of("auto", "ip", {}, 64)
+    auto = IndexSpec.of("auto", "ip", {}, floats(64))
     assert auto.candidates(1_000) == ()
     assert [recipe.engine for recipe in auto.candidates(10_000)] == [Engine.SCANN, Engine.FAISS]
     monkeypatch.setattr(spec_module, "available_engines", lambda: frozenset({Engine.FAISS}))
@@ -122,11 +129,35 @@ def test_auto_is_exact_for_few_rows_and_uses_the_engines_there_are(monkeypatch: 
 
 
 def test_auto_takes_the_search_parameters_of_both_and_no_build_parameters() -> None:
-    auto = IndexSpec.of("AUTO", "ip", {"nlist": -1, "M": "x", "nprobe": 7, "ef_search": "90"}, 64)
+    auto = IndexSpec.of("AUTO", "ip", {"nlist": -1, "M": "x", "nprobe": 7, "ef_search": "90"}, floats(64))
     leaves, graph = auto.candidates(100_000)
     assert (leaves.leaves, graph.links) == (316, 16)
     assert auto.tuning({}, 10, leaves).effort == 7
     assert auto.tuning({}, 10, graph).effort == 90
     for params in ({"nprobe": 0}, {"ef_search": 9}, {"reorder": 5}):
+        with pytest.raises(Rejected):
+            auto.check_search(params, 10)
+
+
+@pytest.mark.parametrize(
+    ("metric", "field", "answers"),
+    [
+        ("jaccard", bits(64), "exact scan that serves AUTO: of sets, "),
+        ("ip", Field("s", DataType.SPARSE_FLOAT_VECTOR), "inverted index that serves AUTO: exact inner products"),
+    ],
+)
+def test_where_only_exact_search_serves_nothing_is_measured_and_auto_says_so(metric: str, field: Field, answers: str) -> None:
+    auto = IndexSpec.of("AUTO", metric, {}, field)
+    assert auto.candidates(1_000_000) == ()
+    assert auto.answers_exactly.startswith(answers)
+    auto.check_search({"nprobe": "any", "ef_search": 1, "reorder": 1}, 10)
+
+
+def test_auto_over_bits_takes_the_search_parameters_of_both_but_no_reorder() -> None:
+    auto = IndexSpec.of("AUTO", "hamming", {"nprobe": 7, "ef_search": 90, "reorder": "none"}, bits(64))
+    leaves, graph = auto.candidates(100_000)
+    assert auto.tuning({"reorder": 1}, 10, leaves).effort == 7
+    assert auto.tuning({}, 10, graph).effort == 90
+    for params in ({"nprobe": 0}, {"ef_search": 9}):
         with pytest.raises(Rejected):
             auto.check_search(params, 10)

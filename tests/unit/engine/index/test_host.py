@@ -13,6 +13,7 @@ from hippod.engine.index.host import Host
 from hippod.engine.index.protocol import FileTask, HostSetup, Kind, TrainTask
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.index.vectors import VectorFile
+from tests.unit.engine.index.subject import floats
 
 ROWS = 2_000
 
@@ -24,7 +25,7 @@ def test_what_training_left_scattered_is_served_from_what_was_saved_and_finds_th
     rows = np.random.default_rng(3).standard_normal((ROWS, 16), dtype=np.float32)
     vectors = VectorFile(tmp_path / "vectors", 16)
     vectors.write(0, rows)
-    spec = IndexSpec.of(kind, "l2", {"nlist": 20}, 16)
+    spec = IndexSpec.of(kind, "l2", {"nlist": 20}, floats(16))
     saved = [tmp_path / "first", tmp_path / "second"]
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from hippod.engine.index.exact import Hits
 from hippod.engine.index.recall.audit import PROMISES_MAX, Audit
-from hippod.engine.index.recall.calibration import fit_cost, ladder, recall_of
+from hippod.engine.index.recall.calibration import fit_cost, ladder
 from hippod.engine.index.recall.curve import Cost, Curve, Estimate, Point, bucket_of, estimate, promised_recall
+from hippod.engine.index.recall.found import recall_of
 from hippod.engine.index.recall.recent import QUERIES_MIN, RecentQueries
 from hippod.engine.index.spec import Tuning
 from hippod.engine.index.vectors import Vectors

@@ -9,7 +9,9 @@ import pytest
 from hippod.engine.index import spec as spec_module
 from hippod.engine.index.recipe import Engine, Recipe, ScalarCode
 from hippod.engine.index.spec import IndexSpec, Tuning, default_nprobe
+from hippod.engine.schema import DataType, Field
 from hippod.errors import Rejected
+from tests.unit.engine.index.subject import bits, floats
 
 # What one benchmark sends for every type alike.
 EVERY_KEY = {"M": 30, "ef_construction": 360, "ef_search": 100, "nlist": 1_024, "nprobe": 64, "m": 16, "nbits": 8}
@@ -17,7 +19,7 @@ IVF_TYPES = ["IVF_FLAT", "IVF_SQ", "IVF_PQ", "IVF_PQ_FS"]
 
 
 def recipe(kind: str, params: dict[str, Any], rows: int = 100_000, dimension: int = 128, metric: str = "l2") -> Recipe:
-    made = IndexSpec.of(kind, metric, params, dimension).recipe(rows)
+    made = IndexSpec.of(kind, metric, params, floats(dimension)).recipe(rows)
     assert made is not None
     return made
 
@@ -27,7 +29,7 @@ def test_keys_of_other_types_are_not_looked_at() -> None:
     assert recipe("IVF_FLAT", {**EVERY_KEY, "m": 7, "M": -1, "nbits": "x"}).leaves == 1_024
     assert recipe("IVF_SQ", {**EVERY_KEY, "m": 7}).scalar_code is ScalarCode.SQ8
     assert recipe("ivf_pq", {**EVERY_KEY, "sq_type": 3}).subspaces == 16
-    assert IndexSpec.of("flat", "L2", {"nlist": -1}, 4).recipe(100_000) is None
+    assert IndexSpec.of("flat", "L2", {"nlist": -1}, floats(4)).recipe(100_000) is None
 
 
 def test_null_and_numbers_as_text_are_taken() -> None:
@@ -35,8 +37,8 @@ def test_null_and_numbers_as_text_are_taken() -> None:
         Engine.FAISS, recipe("HNSW", {}).type, links=16, ef_construction=40
     )
     assert recipe("IVF_FLAT", {"nlist": "32", "nprobe": None}).leaves == 32
-    assert IndexSpec.of("IVF_SQ", "ip", {"index_slow_refine": "true"}, 4).refines
-    assert not IndexSpec.of("IVF_SQ", "ip", {"index_slow_refine": None}, 4).refines
+    assert IndexSpec.of("IVF_SQ", "ip", {"index_slow_refine": "true"}, floats(4)).refines
+    assert not IndexSpec.of("IVF_SQ", "ip", {"index_slow_refine": None}, floats(4)).refines
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,42 @@ def test_null_and_numbers_as_text_are_taken() -> None:
 )
 def test_a_parameter_out_of_range_is_refused_by_name_and_limit(kind: str, params: dict[str, Any], text: str) -> None:
     with pytest.raises(Rejected, match=text):
-        IndexSpec.of(kind, "l2", params, 128)
+        IndexSpec.of(kind, "l2", params, floats(128))
+
+
+SPARSE = Field("words", DataType.SPARSE_FLOAT_VECTOR)
+
+
+@pytest.mark.parametrize(("field", "metric"), [(floats(8), "l2"), (bits(8), "hamming"), (SPARSE, "ip")])
+def test_an_index_without_a_metric_has_the_one_that_suits_its_field(field: Field, metric: str) -> None:
+    assert IndexSpec.of("auto", None, {}, field).metric == metric
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "field", "parameter", "text"),
+    [
+        (
+            "BIN_IVF",
+            "hamming",
+            floats(8),
+            "type",
+            "index type BIN_IVF is not for field 'v' of type float_vector: it takes AUTO, FLAT, IVF_FLAT",
+        ),
+        ("HNSW", None, bits(8), "type", "index type HNSW is not for .*: it takes AUTO, BIN_FLAT, BIN_IVF, BIN_HNSW$"),
+        ("FLAT", "ip", SPARSE, "type", "it takes AUTO, SPARSE_HNSW$"),
+        ("TREE", "ip", SPARSE, "type", "no index type 'TREE'; field 'words' of type sparse_float_vector takes AUTO, SPARSE_HNSW$"),
+        ("AUTO", "hamming", floats(8), "metric", "metric hamming is not for field 'v' of type float_vector: it takes l2, ip, cosine$"),
+        ("AUTO", "l2", bits(8), "metric", "it takes hamming, jaccard$"),
+        ("AUTO", "cosine", SPARSE, "metric", "it takes ip$"),
+        ("AUTO", "", bits(8), "metric", "no metric ''; field 'b' of type binary_vector takes hamming, jaccard$"),
+    ],
+)
+def test_a_type_or_metric_that_the_vectors_cannot_have_is_refused_with_those_that_they_can(
+    kind: str, metric: str | None, field: Field, parameter: str, text: str
+) -> None:
+    with pytest.raises(Rejected, match=text) as refused:
+        IndexSpec.of(kind, metric, {}, field)
+    assert refused.value.details["parameter"] == parameter
 
 
 @pytest.mark.parametrize(("name", "code"), [("sq8", "SQ8"), ("int8", "SQ8"), ("FP16", "FP16"), ("bfloat16", "BF16"), ("SQ4", "SQ4")])
@@ -69,14 +106,14 @@ def test_scalar_codes_have_several_names(name: str, code: str) -> None:
 
 
 def test_search_parameters_of_the_creation_are_the_defaults_of_searches() -> None:
-    given = IndexSpec.of("IVF_FLAT", "cosine", {"nlist": 100, "nprobe": 7, "reorder": 90}, 8)
+    given = IndexSpec.of("IVF_FLAT", "cosine", {"nlist": 100, "nprobe": 7, "reorder": 90}, floats(8))
     built = given.recipe(100_000)
     assert built is not None
     assert given.tuning({}, 10, built) == Tuning(7, 90)
     assert given.tuning({"nprobe": "9"}, 10, built) == Tuning(9, 90)
     assert given.tuning({}, 200, built) == Tuning(7, 200)
-    assert IndexSpec.of("IVF_FLAT", "cosine", {}, 8).tuning({}, 10, built).effort == default_nprobe(100)
-    graph = IndexSpec.of("HNSW", "l2", {"ef_search": 50}, 8)
+    assert IndexSpec.of("IVF_FLAT", "cosine", {}, floats(8)).tuning({}, 10, built).effort == default_nprobe(100)
+    graph = IndexSpec.of("HNSW", "l2", {"ef_search": 50}, floats(8))
     walked = graph.recipe(100_000)
     assert walked is not None
     assert graph.tuning({}, 10, walked).effort == 50
@@ -86,7 +123,7 @@ def test_search_parameters_of_the_creation_are_the_defaults_of_searches() -> Non
 
 def test_codes_are_reordered_only_if_refinement_was_asked_for() -> None:
     for kind in ("IVF_SQ", "IVF_PQ"):
-        plain, refined = (IndexSpec.of(kind, "ip", {"index_slow_refine": slow}, 8) for slow in (False, True))
+        plain, refined = (IndexSpec.of(kind, "ip", {"index_slow_refine": slow}, floats(8)) for slow in (False, True))
         built = recipe(kind, {}, dimension=8)
         assert plain.tuning({}, 10, built).reorder == 10
         assert refined.tuning({}, 10, built).reorder == 60
@@ -94,7 +131,7 @@ def test_codes_are_reordered_only_if_refinement_was_asked_for() -> None:
 
 
 def test_an_ef_search_below_k_is_refused() -> None:
-    graph = IndexSpec.of("HNSW", "l2", {}, 8)
+    graph = IndexSpec.of("HNSW", "l2", {}, floats(8))
     with pytest.raises(Rejected, match="ef_search is a whole number from 10 to 32768"):
         graph.check_search({"ef_search": 9}, 10)
 
