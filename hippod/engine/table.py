@@ -265,13 +265,15 @@ class Table:
     def vector_field(self, name: str | None) -> Field:
         """The vector field called `name`, or the only one."""
         vectors = self.schema.vector_fields
-        if name is None:
-            if len(vectors) != 1:
-                raise Rejected(f"this table has {len(vectors)} vector fields: name one with `field`")
+        if name is None and len(vectors) == 1:
             return vectors[0]
+        if name is None:
+            raise Rejected(f"this table has {len(vectors)} vector fields ({_names(vectors)}): name one with `field`", parameter="field")
         field = self.schema.field(name)
         if not field.is_vector:
-            raise Rejected(f"field {name!r} is of type {field.type}, not a vector", field=name)
+            raise Rejected(
+                f"field {name!r} is of type {field.type}, not a vector; vector fields of this table: {_names(vectors)}", field=name
+            )
         return field
 
     def cosine_fields(self) -> frozenset[int]:
@@ -348,3 +350,7 @@ class Table:
         for tablet in self.tablets.values():
             tablet.close()
         self._vectors_path.rmdir()
+
+
+def _names(fields: tuple[Field, ...]) -> str:
+    return ", ".join(field.name for field in fields) or "none"

@@ -20,10 +20,12 @@ async def _create_index(client: Client) -> None:
     assert (index.type, index.state, index.params) == ("IVF_FLAT", "created", {"nlist": 4})
     await fails(e.AlreadyExists, client.create_index("t", "ix", "v"))
     await fails(e.FieldNotFound, client.create_index("t", "iy", "none"))
-    await fails(e.Rejected, client.create_index("t", "iy", "word"))
-    await fails(e.Rejected, client.create_index("t", "iy", "v", type="NO_SUCH"))
-    await fails(e.Rejected, client.create_index("t", "iy", "v", metric="manhattan"))
-    await fails(e.Rejected, client.create_index("t", "iy", "v", type="IVF_FLAT", params={"nlist": -1}))
+    await fails(e.Rejected, client.create_index("t", "iy", "word"), "vector fields of this table: v")
+    await fails(e.Rejected, client.create_index("t", "iy", "v", type="NO_SUCH"), "takes AUTO, FLAT, ")
+    await fails(e.Rejected, client.create_index("t", "iy", "v", metric="manhattan"), "takes l2, ip, cosine")
+    await fails(
+        e.Rejected, client.create_index("t", "iy", "v", type="IVF_FLAT", params={"nlist": -1}), "nlist is a whole number from 1 to "
+    )
     await fails(e.InvalidVector, client.create_index("t", "iy", "v", metric="cosine"), "zero vector")
     await fails(e.InvalidName, client.create_index("t", "i/y", "v"))
 

@@ -101,6 +101,25 @@ def test_an_index_of_which_nothing_is_said_suits_its_field(table: Rest) -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "given", "words"),
+    [
+        ("bits", {"index_type": "HNSW"}, "index type HNSW is not for field 'bits' of type binary_vector: it takes AUTO, BIN_FLAT, "),
+        ("bits", {"index_type": "tree"}, "field 'bits' of type binary_vector takes AUTO, BIN_FLAT, BIN_IVF, BIN_HNSW"),
+        ("bits", {"index_type": 3}, "index_type"),
+        ("words", {"metric_type": "cosine"}, "metric cosine is not for field 'words' of type sparse_float_vector: it takes ip"),
+        ("words", {"metric_type": []}, "metric_type"),
+        ("bits", {"index_type": "BIN_IVF", "params": {"nlist": 0}}, "nlist is a whole number from 1 to 65536, not '0'"),
+        ("bits", {"index_type": "BIN_HNSW", "params": {"M": "many"}}, "M is a whole number from 4 to 96, not 'many'"),
+        ("long", {}, "'long' is of type clob, not a vector; vector fields of this table: bits, words"),
+    ],
+)
+def test_an_index_that_cannot_be_is_refused_with_what_can(table: Rest, field: str, given: dict[str, Any], words: str) -> None:
+    reply = table("PUT", table.table("/t/_create_embedding_index"), {"field_name": field, "index_name": "ix", **given})
+    assert reply.status == 400
+    assert words in reply.reason
+
+
+@pytest.mark.parametrize(
     ("field", "cell", "words"),
     [("blob", "no base64!", "base64"), ("raw", "AAAAAAA=", "5 bytes, at most 4"), ("bits", "AA==", "2 bytes, not 1")],
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from hippod.engine.catalog.catalog import Catalog
@@ -38,7 +39,8 @@ def put(catalog: Catalog, wanted: PutTemplate) -> Changes:
         if index.index in seen:
             raise Rejected(f"index {index.index!r} is declared twice", index=index.index)
         seen.add(index.index)
-        check_possible(index.type, index.metric)
+        with _of_index(f"index {index.index!r}"):
+            check_possible(index.type, index.metric)
         check_storable(index.params)
     patterns = tuple(part for pattern in wanted.patterns for part in check_patterns(pattern))
     settings = checked_settings(wanted.settings)
@@ -62,9 +64,19 @@ def templated(catalog: Catalog, table: TableDefinition) -> TableDefinition:
         indexes |= {index.index: (template, index) for index in template.indexes}
     for template, index in indexes.values():
         field = _vector_field(template, table, index)
-        spec = IndexSpec.of(index.type, index.metric, index.params, field)
+        with _of_index(f"template {template.name!r} gives table {table.name!r} the index {index.index!r}"):
+            spec = IndexSpec.of(index.type, index.metric, index.params, field)
         table = with_index(table, IndexDefinition(index.index, field.number, spec.type, spec.metric, index.params, number=0))
     return table
+
+
+@contextmanager
+def _of_index(which: str) -> Iterator[None]:
+    """Say of an index that is refused which one it is: nobody may have named it in the request."""
+    try:
+        yield
+    except Rejected as error:
+        raise Rejected(f"{which}: {error.message}", **error.details) from None
 
 
 def _vector_field(template: Template, table: TableDefinition, index: TemplateIndex) -> Field:

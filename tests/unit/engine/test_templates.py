@@ -21,6 +21,7 @@ from hippod.engine.operations import (
     TemplateIndex,
     TemplateInfo,
 )
+from hippod.engine.schema import DataType, Field, Schema
 from hippod.errors import FieldNotFound, HippodError, InvalidName, LimitExceeded, Rejected, TemplateNotFound
 from tests.unit.engine.harness import BOOKS, cells, crash_copy, make_books, opened, run, vectors
 
@@ -87,7 +88,7 @@ async def test_a_table_that_lacks_the_field_of_an_index_is_not_created(engine: E
     with pytest.raises(FieldNotFound, match="template 't' gives table 'books' the index 'i'"):
         await run(engine, CreateTable("books", BOOKS))
     await run(engine, PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v", params={"nprobe": -1})]))
-    with pytest.raises(Rejected, match="nprobe"):
+    with pytest.raises(Rejected, match="template 't' gives table 'books' the index 'i': nprobe is a whole number from 1"):
         await run(engine, CreateTable("books", BOOKS))
     assert (await run(engine, ListTables())).tables == []
 
@@ -115,6 +116,19 @@ async def test_a_wrong_template_is_refused(engine: Engine, template: PutTemplate
     with pytest.raises(error):
         await run(engine, template)
     assert (await run(engine, ListTemplates())).templates == []
+
+
+async def test_an_index_of_a_template_that_no_field_can_have_is_named_with_what_there_is(engine: Engine) -> None:
+    with pytest.raises(Rejected, match="index 'i': metric l2 does not go with the index type: BIN_IVF takes hamming, jaccard"):
+        await run(engine, PutTemplate("t", ["*"], indexes=[FLAT, TemplateIndex("i", "v", type="bin_ivf", metric="L2")]))
+
+
+async def test_an_index_of_a_template_without_a_metric_has_that_of_its_field(engine: Engine) -> None:
+    await run(engine, PutTemplate("t", ["*"], indexes=[TemplateIndex("i", "v")]))
+    assert [(i.type, i.metric) for i in (await created(engine, "books")).indexes] == [("AUTO", "l2")]
+    bits = Schema(fields=(Field("id", DataType.INT64, primary_key=True), Field("v", DataType.BINARY_VECTOR, dimension=8)))
+    await run(engine, CreateTable("bits", bits))
+    assert [(i.type, i.metric) for i in (await run(engine, DescribeTable("bits"))).indexes] == [("AUTO", "hamming")]
 
 
 async def test_a_template_gives_no_index_that_the_vectors_cannot_have(engine: Engine) -> None:
