@@ -16,6 +16,7 @@ import msgspec
 from bench.data import Generated, Packages, Source
 from bench.figures import FIGURES, Bench
 from bench.figures.base import SECONDS, SECONDS_QUICK
+from bench.other_vectors import Signs, Words
 from bench.report import Report
 
 OUT: Final = Path(__file__).parent / "out"
@@ -27,7 +28,13 @@ def main() -> int:
     """The exit code: 0 if every figure that was measured holds."""
     arguments = _parser().parse_args()
     rows = arguments.rows or (_ROWS_QUICK if arguments.quick else _ROWS)
-    sources: dict[str, Source] = {"packages": Packages(arguments.data), "generated": Generated(rows)}
+    packages = Packages(arguments.data)
+    sources: dict[str, Source] = {
+        "packages": packages,
+        "signs": Signs(packages),
+        "words": Words(packages),
+        "generated": Generated(rows),
+    }
     seconds = SECONDS_QUICK if arguments.quick else SECONDS
     options = {**{name: source.title for name, source in sources.items()}, "seconds a load": str(seconds)}
     path = OUT / "latest.json"

@@ -26,7 +26,9 @@ K: Final = 10
 SHARES: Final = (0.0001, 0.001, 0.01, 0.07, 0.3, 0.9)
 CACHE: Final = Path(__file__).parent / ".cache"
 VECTOR_FIELD: Final = "embedding"
-_PACKAGES: Final = "debian-packages"
+PACKAGES: Final = "debian-packages"
+# Stands where there is no further id; unlike -1, which stands where nothing was found.
+NO_ID: Final = -2
 _QUERIES: Final = 1_000
 _DIMENSION: Final = 128
 _CHUNK_ROWS: Final = 50_000
@@ -34,14 +36,15 @@ _SEED: Final = 20_240_229
 
 
 class DataSet(NamedTuple):
-    """`base` float32 (n, d), row i has primary key `ids[i]`; `queries` (nq, d); `truth` int64 (nq, K): the exact nearest ids.
+    """`base` float32 (n, d), row i has primary key `ids[i]`; `queries` (nq, d); `truth` int64 (nq, K or more): the exact nearest ids, with
+    all that are as near as the K-th, filled up with NO_ID. Bits are uint8 (n, d / 8), sparse vectors SparseVectors.
 
     `scalars` are further columns, one entry a row each (empty where a column is made from the ids, see `Source.columns`).
     """
 
-    base: Vectors
+    base: Any
     ids: Ids
-    queries: Vectors
+    queries: Any
     truth: Ids
     scalars: Mapping[str, Any]
 
@@ -84,8 +87,8 @@ class Source(Protocol):
 
 
 def recall(found: Ids, truth: Ids) -> float:
-    """The share of the true nearest that was found: both int64 (nq, K), in the same order of queries."""
-    shares = [len(np.intersect1d(a, b)) / truth.shape[1] for a, b in zip(found, truth, strict=True)]
+    """The share of the true nearest that was found: `found` int64 (nq, K), `truth` (nq, K or more), in the same order of queries."""
+    shares = [len(np.intersect1d(a, b)) / found.shape[1] for a, b in zip(found, truth, strict=True)]
     return float(np.mean(shares))
 
 
@@ -96,8 +99,12 @@ class Packages:
     directory: Path | None
 
     @property
+    def name(self) -> str:
+        return "demo's 5,000 packages" if self.directory is None else "62,666 packages"
+
+    @property
     def title(self) -> str:
-        return "demo's 5,000 packages x 384, cosine" if self.directory is None else "62,666 packages x 384, cosine"
+        return f"{self.name} x 384, cosine"
 
     @property
     def metric(self) -> str:
@@ -207,11 +214,11 @@ def _demo_packages() -> DataSet:
 def _packages(directory: Path) -> DataSet:
     from pyarrow import parquet
 
-    base, queries = (_unit(np.load(directory / f"{_PACKAGES}.{name}.f16.npy")) for name in ("base", "queries"))
-    table = parquet.read_table(directory / f"{_PACKAGES}.rows.parquet", columns=["id", "name", "section", "installed_kb"])
+    base, queries = (_unit(np.load(directory / f"{PACKAGES}.{name}.f16.npy")) for name in ("base", "queries"))
+    table = parquet.read_table(directory / f"{PACKAGES}.rows.parquet", columns=["id", "name", "section", "installed_kb"])
     columns = table.to_pydict()
     ids = np.array(columns.pop("id"), np.int64)
-    truth = np.load(directory / f"{_PACKAGES}.gt100.ids.npy")[:, :K].astype(np.int64)
+    truth = np.load(directory / f"{PACKAGES}.gt100.ids.npy")[:, :K].astype(np.int64)
     return DataSet(base, ids, queries, truth, columns)
 
 

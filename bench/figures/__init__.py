@@ -35,6 +35,8 @@ FIGURES: Final[tuple[Figure, ...]] = (
         "packages",
         recall_promise.measure,
     ),
+    Figure("curves", "recall and speed, memory and building of every binary index type", "signs", curves.measure),
+    Figure("curves", "speed of the index of sparse vectors", "words", curves.measure),
     Figure("upserts", "durable single-row upserts", "generated", upserts.measure),
     Figure("inserts", "durable inserts", "generated", inserts.measure),
     Figure("searches", "searches/s over the network, 64 connections with one query and 4 with 100", "generated", searches.measure),
