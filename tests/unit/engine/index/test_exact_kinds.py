@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from hippod.engine.arrays import SparseArray
 from hippod.engine.index import exact_sparse
-from hippod.engine.index.exact import Hits
+from hippod.engine.index.exact import Hits, merge_best
 from hippod.engine.index.exact_binary import distances, search_binary
+from hippod.engine.index.exact_kinds import exact_search
 from hippod.engine.index.exact_sparse import SparseSearch
 from hippod.engine.index.sparse_vectors import SparseVectorFile
+from hippod.engine.index.vectors import VectorFile
 from hippod.engine.operations.indexes import Metric
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -78,6 +80,29 @@ def test_binary_search_in_chunks_misses_nothing(monkeypatch: pytest.MonkeyPatch)
     hits = search_binary(rows, Metric.HAMMING, rows[::100], 5)
     assert hits.slots[:, 0].tolist() == list(range(0, 2_000, 100))
     assert np.array_equal(hits.scores, np.sort(distances(rows, rows[::100], Metric.HAMMING), axis=1)[:, :5])
+
+
+@given(SEEDS, st.sampled_from([1, 10, 400]), st.sampled_from([3, 10_000]), st.integers(0, 4_000))
+def test_the_best_of_many_ranks_are_kept_whatever_they_are_and_wherever_they_stand(seed: int, wide: int, different: int, dead: int) -> None:
+    rng = np.random.default_rng(seed)
+    ranks = -rng.integers(0, different, (3, 6_000)).astype(np.float32)
+    ranks[:, :dead] = -np.inf
+    best, places = np.empty((3, 0), np.float32), np.empty((3, 0), np.int64)
+    for start, stop in ((0, 4_500), (4_500, 6_000)):
+        best, places = merge_best(best, places, ranks[:, start:stop], start, wide)
+    assert np.array_equal(np.take_along_axis(ranks, places, 1), best)
+    assert np.array_equal(np.sort(best, axis=1), np.sort(ranks, axis=1)[:, -wide:])
+    assert all(len(set(row)) == wide for row in places.tolist())
+
+
+def test_a_row_whose_rank_overflows_is_found_among_any_number_of_others(tmp_path: Path) -> None:
+    rows = np.random.default_rng(2).standard_normal((5_000, 4), dtype=np.float32)
+    rows[4_000] = 3e19
+    file = VectorFile(tmp_path / "floats", 4)
+    file.write(0, rows)
+    hits = exact_search(file, Metric.L2).search(5_000, rows[[4_000, 7]], 2, None, None)
+    assert hits.slots[:, 0].tolist() == [4_000, 7]
+    file.close()
 
 
 @pytest.fixture(scope="module")
