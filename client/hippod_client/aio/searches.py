@@ -174,9 +174,11 @@ class SearchMethods(Calls):
         request = requests.multi_search(self.database, pattern, vectors, k, field, filter, output_fields, index, params, offset, radius)
         return await self._call(request, timeout)
 
-    async def distance(self, left: object, right: object, metric: str = "l2", *, timeout: Timeout = DEFAULT) -> npt.NDArray[np.float32]:
-        """The score of each left vector with each right one, float32 (left, right), as `search` scores: l2 squared, ip, cosine, hamming
-        or jaccard.
+    async def distance(
+        self, left: object, right: object, metric: str | None = None, *, timeout: Timeout = DEFAULT
+    ) -> npt.NDArray[np.float32]:
+        """The score of each left vector with each right one, float32 (left, right), as `search` scores: l2 squared (unless you
+        say), ip or cosine of float vectors, hamming (unless you say) or jaccard of binary ones, ip of sparse ones.
 
         A side is vectors as `search` takes them, or `StoredVectors` of rows by their keys; each 1 to 10,000, together up to 1,000,000
         pairs. Raises NotFound for a key without a row, InvalidVector, TypeMismatch or LimitExceeded.

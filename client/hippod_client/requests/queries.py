@@ -183,10 +183,11 @@ def multi_search(
     return Request({"op": "multi_search", **body, "offset": offset, "radius": radius}, MultiSearchResult.of, blocks, is_read=True)
 
 
-def distance(database: str, left: object, right: object, metric: str) -> Request[npt.NDArray[np.float32]]:
+def distance(database: str, left: object, right: object, metric: str | None) -> Request[npt.NDArray[np.float32]]:
     blocks = Blocks()
     sides = {name: _side(database, side, blocks) for name, side in (("left", left), ("right", right))}
-    return Request({"op": "distance", **sides, "metric": str(metric)}, _distances, blocks, is_read=True)
+    named = {} if metric is None else {"metric": str(metric)}
+    return Request({"op": "distance", **sides, **named}, _distances, blocks, is_read=True)
 
 
 def _side(database: str, side: object, blocks: Blocks) -> dict[str, Any]:

@@ -135,5 +135,5 @@ class SearchMethods(Calls):
         request = requests.multi_search(self.database, pattern, vectors, k, field, filter, output_fields, index, params, offset, radius)
         return self._call(request, timeout)
 
-    def distance(self, left: object, right: object, metric: str = "l2", *, timeout: Timeout = DEFAULT) -> npt.NDArray[np.float32]:
+    def distance(self, left: object, right: object, metric: str | None = None, *, timeout: Timeout = DEFAULT) -> npt.NDArray[np.float32]:
         return self._call(requests.distance(self.database, left, right, metric), timeout)

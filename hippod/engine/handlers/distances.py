@@ -12,6 +12,7 @@ from hippod.engine.arrays import SparseArray, Values, take_values
 from hippod.engine.index import exact_binary, exact_sparse
 from hippod.engine.index.exact import score_directly
 from hippod.engine.index.parameters import member
+from hippod.engine.index.suitable import default_metric
 from hippod.engine.normalize import normalize_keys
 from hippod.engine.operations import Distance, DistanceResult, GivenVectors, Metric, StoredVectors
 from hippod.engine.operations.distances import DISTANCE_VECTORS_MAX, DISTANCES_MAX
@@ -32,9 +33,13 @@ _FORMS: Final = {
 }
 
 
+_TYPES: Final = {"float": DataType.FLOAT_VECTOR, "binary": DataType.BINARY_VECTOR, "sparse": DataType.SPARSE_FLOAT_VECTOR}
+
+
 async def distance(engine: Engine, operation: Distance, _deadline: float | None) -> DistanceResult:
-    metric = member(Metric, "metric", operation.metric.lower())
+    named = None if operation.metric is None else member(Metric, "metric", operation.metric.lower())
     left, right = (_vectors(engine, name, side) for name, side in (("left", operation.left), ("right", operation.right)))
+    metric = named or default_metric(_TYPES[_form(left)])
     for name, vectors in (("left", left), ("right", right)):
         if _form(vectors) not in _FORMS[metric]:
             raise TypeMismatch(f"{metric} compares {' or '.join(_FORMS[metric])} vectors, the {name} ones are {_form(vectors)}", field=name)

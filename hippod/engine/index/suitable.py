@@ -32,12 +32,17 @@ _CHOICES: Final = {
 }
 
 
+def default_metric(vectors: DataType) -> Metric:
+    """The metric of vectors of this type where none is named."""
+    return _CHOICES[vectors].metrics[0]
+
+
 def type_and_metric(type_name: str, metric_name: str | None, field: Field) -> tuple[IndexType, Metric]:
     """What an index on `field` is, by names in any case. Raises Rejected, saying what there is, for what its vectors cannot have."""
     choice = _CHOICES[field.type]
     kind = _chosen("type", "index type", type_name.upper(), IndexType, choice.types, field)
     if metric_name is None:
-        return kind, choice.metrics[0]
+        return kind, default_metric(field.type)
     return kind, _chosen("metric", "metric", metric_name.lower(), Metric, choice.metrics, field)
 
 

@@ -35,7 +35,7 @@ class GivenVectors(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
 
 class Distance(Operation, frozen=True, tag="distance"):
     """The score of each left vector with each right one, from the definition of the `metric` (in any case): l2, ip or
-    cosine of float vectors, hamming or jaccard of binary ones, ip of sparse ones.
+    cosine of float vectors, hamming or jaccard of binary ones, ip of sparse ones; without it the first of these.
 
     Each side has 1 to DISTANCE_VECTORS_MAX vectors, both together at most DISTANCES_MAX pairs. NOT_FOUND names a key without a row.
     """
@@ -43,7 +43,7 @@ class Distance(Operation, frozen=True, tag="distance"):
     is_read = True
     left: StoredVectors | GivenVectors
     right: StoredVectors | GivenVectors
-    metric: str = "l2"
+    metric: str | None = None
 
 
 class DistanceResult(Result, frozen=True):

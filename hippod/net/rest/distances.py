@@ -28,7 +28,7 @@ class VectorSide(Body, frozen=True):
 class DistanceParams(msgspec.Struct, frozen=True):
     """Other keys are ignored."""
 
-    metric_type: str = "l2"
+    metric_type: str | None = None
 
 
 class DistanceBody(Body, frozen=True):
@@ -51,7 +51,7 @@ async def distance(call: Call[Query, DistanceBody]) -> DistanceAnswer:
     body = call.body
     left = await _side(call, "vectors_left", body.vectors_left)
     right = await _side(call, "vectors_right", body.vectors_right)
-    found: DistanceResult = await call.execute(Distance(left, right, "l2" if body.params is None else body.params.metric_type))
+    found: DistanceResult = await call.execute(Distance(left, right, None if body.params is None else body.params.metric_type))
     return DistanceAnswer(found.distances)
 
 

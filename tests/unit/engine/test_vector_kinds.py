@@ -53,7 +53,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
         yield engine
 
 
-async def distances(engine: Engine, left: Any, field: str, metric: str) -> list[list[float]]:
+async def distances(engine: Engine, left: Any, field: str, metric: str | None) -> list[list[float]]:
     stored = StoredVectors("t", Column("", IDS), field)
     result = await run(engine, Distance(GivenVectors(left), stored, metric))
     found: list[list[float]] = result.distances.tolist()
@@ -65,6 +65,12 @@ async def test_distances_are_those_of_the_definition(engine: Engine) -> None:
     assert await distances(engine, query, "b", "Hamming") == [[8.0, 8.0, 2.0, 2.0]]
     assert await distances(engine, query, "b", "JACCARD") == [pytest.approx([8 / 9, 8 / 9, 2 / 3, 1.0])]
     assert await distances(engine, SPARSE[1:2], "s", "ip") == [[2.0, 10.0, 0.0, -3.0]]
+
+
+async def test_without_a_metric_the_first_of_its_kind_of_vectors_counts(engine: Engine) -> None:
+    assert await distances(engine, np.array([[128, 1]], np.uint8), "b", None) == [[8.0, 8.0, 2.0, 2.0]]
+    assert await distances(engine, SPARSE[1:2], "s", None) == [[2.0, 10.0, 0.0, -3.0]]
+    assert await distances(engine, np.array([[1, 3]], np.float32), "f", None) == [[4.0] * 4]
 
 
 @pytest.mark.parametrize(
