@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from hippod.engine.arrays import BytesArray, Column, ListArray, SparseArray, Values
-from hippod.engine.effects import column_bytes
 from hippod.engine.index.pool import SearchPool
 from hippod.engine.jobs import Job
 from hippod.engine.operations import CopyByQuery, Insert, Update, Upsert, WriteMode, WriteResult
@@ -92,7 +91,7 @@ async def _write(columns: list[Column], table: Table, operation: CopyByQuery, wr
     pause = _BACK_OFF_FIRST_S
     while True:
         try:
-            return await writer.submit_rows(table, write, sum(column_bytes(c.values) for c in columns), None)
+            return await writer.submit_rows(table, write, None)
         except RetryLater:
             await asyncio.sleep(pause)
             pause = min(_BACK_OFF_MAX_S, pause * 2)

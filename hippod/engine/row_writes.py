@@ -9,45 +9,41 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Hashable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
 from hippod.engine.addresses import Addresses, Positions, addresses_in, gather_cells, split_by
 from hippod.engine.arrays import Column, ListArray, StringArray, Values, concat_values, slice_values, take_values
+from hippod.engine.effects import column_bytes
 from hippod.engine.normalize import InputRows, normalize_keys, normalize_rows
 from hippod.engine.operations import Delete, Insert, RowFailure, Update, Upsert, WriteResult
 from hippod.engine.operations.rows import WRITE_ROWS_MAX
+from hippod.engine.raw_columns import RawColumns, merged
 from hippod.engine.rowblock import ColumnData
 from hippod.engine.schema import DataType
+from hippod.engine.shapes import Shape, shape_for
 from hippod.engine.table import Table
 from hippod.engine.table_change import TableChange
 from hippod.errors import AlreadyExists, HippodError, NotFound, Rejected
 
 RowOperation = Insert | Update | Upsert | Delete
 
-_SHAPES_MAX: Final = 1_024
-_SHAPES: dict[Hashable, Shape] = {}
-
-
-class Shape:
-    """Requests of one shape can be handled as one. There is one object for each shape, so shapes are compared by identity."""
-
-    __slots__ = ()
-
 
 def shape_of(operation: RowOperation) -> Shape:
     """The shape of a request: its kind, and the fields and dtypes of its columns."""
-    columns = [operation.keys] if isinstance(operation, Delete) else operation.columns
-    described = (type(operation), *[(c.field, _cell_shape(c.values)) for c in columns])
-    shape = _SHAPES.get(described)
-    if shape is None:
-        if len(_SHAPES) >= _SHAPES_MAX:
-            _SHAPES.clear()
-        shape = _SHAPES[described] = Shape()
-    return shape
+    columns = _columns(operation)
+    if isinstance(columns, RawColumns):
+        return columns.form.shape
+    return shape_for((type(operation), *[(c.field, _cell_shape(c.values)) for c in columns]))
+
+
+def size_of(operation: RowOperation) -> int:
+    """About what the cells of a request take, in bytes."""
+    columns = _columns(operation)
+    return columns.form.size_bytes if isinstance(columns, RawColumns) else sum(column_bytes(c.values) for c in columns)
 
 
 def _cell_shape(values: Values) -> tuple[object, ...]:
@@ -60,7 +56,7 @@ def _cell_shape(values: Values) -> tuple[object, ...]:
 
 def keys_of(operation: RowOperation, key_field: str) -> list[object]:
     """The keys as sent, for telling whether requests touch the same rows; empty where keys are to be generated."""
-    columns = [operation.keys] if isinstance(operation, Delete) else [c for c in operation.columns if c.field == key_field]
+    columns = [c for c in _columns(operation) if c.field == key_field or isinstance(operation, Delete)]
     if not columns:
         return []
     values = columns[0].values
@@ -129,12 +125,12 @@ def _prepare_merged(change: TableChange, operations: Sequence[RowOperation]) -> 
 
 def _normalize(table: Table, operations: Sequence[RowOperation]) -> tuple[InputRows, list[int]]:
     first = operations[0]
-    ends = np.cumsum([len(_columns(op)[0].values) if _columns(op) else 0 for op in operations]).tolist()
+    requests = [_columns(operation) for operation in operations]
+    ends = list(accumulate(map(_row_count, requests)))
+    columns = _merge_all(requests)
     if isinstance(first, Delete):
-        merged = _merge([op.keys for op in operations if isinstance(op, Delete)])
-        keys = normalize_keys(table.schema, merged, WRITE_ROWS_MAX * len(operations))
+        keys = normalize_keys(table.schema, columns[0], WRITE_ROWS_MAX * len(operations))
         return InputRows(len(keys), {}, keys), ends
-    columns = [_merge(list(same)) for same in zip(*(_columns(op) for op in operations), strict=True)]
     rows = normalize_rows(
         table.schema,
         columns,
@@ -145,8 +141,20 @@ def _normalize(table: Table, operations: Sequence[RowOperation]) -> tuple[InputR
     return rows, ends
 
 
-def _columns(operation: RowOperation) -> list[Column]:
+def _columns(operation: RowOperation) -> Sequence[Column]:
     return [operation.keys] if isinstance(operation, Delete) else operation.columns
+
+
+def _row_count(columns: Sequence[Column]) -> int:
+    if isinstance(columns, RawColumns):
+        return columns.form.count
+    return len(columns[0].values) if columns else 0
+
+
+def _merge_all(requests: Sequence[Sequence[Column]]) -> list[Column]:
+    """The columns of requests of one shape, one behind the other."""
+    raw = [columns for columns in requests if isinstance(columns, RawColumns)]
+    return merged(raw) if raw else [_merge(list(same)) for same in zip(*requests, strict=True)]
 
 
 def _merge(columns: Sequence[Column]) -> Column:

@@ -15,7 +15,8 @@ from typing import Final, Protocol
 
 from hippod.engine.effects import CatalogEffect
 from hippod.engine.operations import Result
-from hippod.engine.row_writes import RowOperation, Shape, keys_of
+from hippod.engine.row_writes import RowOperation, keys_of
+from hippod.engine.shapes import Shape
 from hippod.engine.table import Table
 from hippod.engine.table_change import TableChange
 from hippod.errors import DeadlineExceeded, HippodError, RetryLater

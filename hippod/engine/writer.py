@@ -28,7 +28,8 @@ from hippod.engine.checkpoint import Checkpointer
 from hippod.engine.effects import Effect
 from hippod.engine.operations import Delete, Result, WriteResult
 from hippod.engine.options import EngineOptions
-from hippod.engine.row_writes import RowOperation, Shape, prepare, shape_of
+from hippod.engine.row_writes import RowOperation, prepare, shape_of, size_of
+from hippod.engine.shapes import Shape
 from hippod.engine.table import StagedWrite, Table
 from hippod.engine.table_change import TableChange
 from hippod.engine.write_queue import BATCH_BYTES_MAX, Commit, ExclusiveWrite, RowWrite, Waiting, WriteQueue
@@ -73,9 +74,10 @@ class Writer:
         """For how long the writer thread has been at one group."""
         return 0.0 if self._busy_since is None else self._loop.time() - self._busy_since
 
-    def submit_rows(self, table: Table, operation: RowOperation, size_bytes: int, deadline: float | None) -> asyncio.Future[WriteResult]:
+    def submit_rows(self, table: Table, operation: RowOperation, deadline: float | None) -> asyncio.Future[WriteResult]:
         """Queue a row write; its future gets a WriteResult or a HippodError. Raises RetryLater when too much waits."""
-        return self._submit(Waiting(RowWrite(table, operation, shape_of(operation)), self._loop.create_future(), size_bytes, deadline))
+        write = RowWrite(table, operation, shape_of(operation))
+        return self._submit(Waiting(write, self._loop.create_future(), size_of(operation), deadline))
 
     def submit_exclusive(self, write: ExclusiveWrite, deadline: float | None = None) -> asyncio.Future[Any]:
         """Queue a write that must be alone. Raises RetryLater when too much waits."""

@@ -16,8 +16,7 @@ import itertools
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -46,26 +45,24 @@ DTYPES: Final[tuple[np.dtype[Any] | None, ...]] = (
 )
 DTYPE_NUMBERS: Final = {dtype: number for number, dtype in enumerate(DTYPES) if dtype is not None}
 
-_BOOL: Final = DTYPES[7]
-_BLOCK = struct.Struct("<BBHIII")
-BLOCK_ENTRY_BYTES: Final = _BLOCK.size
+BLOCK: Final = struct.Struct("<BBHIII")
+BLOCK_ENTRY_BYTES: Final = BLOCK.size
 _TWO_INDEXES = struct.Struct("<HH")
 _THREE_INDEXES = struct.Struct("<HHHH")
-_OFFSETS_DTYPE: Final = np.dtype("<u4")
+OFFSETS_DTYPE: Final = np.dtype("<u4")
 _U32_MAX: Final = 0xFFFFFFFF
 # Below this a copy costs less than the handling of a view.
 _COPIED_BYTES_MAX: Final = 4_096
-_REMEMBERED_BLOCKS_MAX: Final = 32
-_REMEMBERED_LAYOUTS: Final = 256
-_ZEROS: Final = tuple(bytes(n) for n in range(8))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class WireBytes:
     """n byte strings: `offsets` uint32 (n + 1,), ascending from 0; `data` uint8."""
 
-    offsets: npt.NDArray[np.uint32]
-    data: npt.NDArray[np.uint8]
+    __slots__ = ("data", "offsets")
+
+    def __init__(self, offsets: npt.NDArray[np.uint32], data: npt.NDArray[np.uint8]) -> None:
+        self.offsets = offsets
+        self.data = data
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -79,7 +76,7 @@ class WireBytes:
     def _joined(cls, joined: bytes, lengths: Iterable[int], count: int) -> Self:
         if len(joined) > _U32_MAX:
             raise WireError("the cells of one block have at most 4 GiB")
-        offsets = np.fromiter(itertools.accumulate(lengths, initial=0), _OFFSETS_DTYPE, count + 1)
+        offsets = np.fromiter(itertools.accumulate(lengths, initial=0), OFFSETS_DTYPE, count + 1)
         return cls(offsets, np.frombuffer(joined, np.uint8))
 
     def to_list(self) -> list[Any]:
@@ -113,7 +110,7 @@ class WireStrings(WireBytes):
 
 
 WireArray = npt.NDArray[Any] | WireBytes
-_CELLS: Final[dict[int, type[WireBytes]]] = {STRING_DTYPE: WireStrings, BYTES_DTYPE: WireBytes}
+CELLS: Final[dict[int, type[WireBytes]]] = {STRING_DTYPE: WireStrings, BYTES_DTYPE: WireBytes}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,7 +213,7 @@ def encode_block(array: WireArray) -> tuple[bytes, list[memoryview | bytes], int
         number = STRING_DTYPE if isinstance(array, WireStrings) else BYTES_DTYPE
         offsets, data = array.offsets, array.data
         size = offsets.nbytes + data.nbytes
-        entry = _BLOCK.pack(number, 1, 0, len(offsets) - 1, 0, _fits(size))
+        entry = BLOCK.pack(number, 1, 0, len(offsets) - 1, 0, _fits(size))
         if size < _COPIED_BYTES_MAX:
             return entry, [offsets.tobytes(), data.tobytes()], size
         return entry, [np.ascontiguousarray(offsets).data.cast("B"), np.ascontiguousarray(data).data], size
@@ -225,9 +222,9 @@ def encode_block(array: WireArray) -> tuple[bytes, list[memoryview | bytes], int
         raise WireError(f"no block holds the dtype {array.dtype}")
     shape, size = array.shape, array.nbytes
     if len(shape) == 1:
-        entry = _BLOCK.pack(known, 1, 0, shape[0], 0, _fits(size))
+        entry = BLOCK.pack(known, 1, 0, shape[0], 0, _fits(size))
     elif len(shape) == 2 and shape[1]:
-        entry = _BLOCK.pack(known, 2, 0, shape[0], shape[1], _fits(size))
+        entry = BLOCK.pack(known, 2, 0, shape[0], shape[1], _fits(size))
     else:
         raise WireError(f"no block has the shape {shape}")
     if size < _COPIED_BYTES_MAX:
@@ -239,79 +236,3 @@ def _fits(size: int) -> int:
     if size > _U32_MAX:
         raise WireError("a block has at most 4 GiB")
     return size
-
-
-class _Place(NamedTuple):
-    """Where a block of numbers (`dtype` is set) or of cells (`cells` is) lies in its frame, its `size` bytes at `at`; `zeros`: padding."""
-
-    block: int
-    dtype: np.dtype[Any] | None
-    cells: type[WireBytes] | None
-    at: int
-    size: int
-    entries: int
-    shape: tuple[int, int] | None
-    zeros: int
-
-
-def decode_blocks(frame: memoryview, table: int, count: int) -> list[WireArray]:
-    """The arrays of a frame whose block table starts at `table`; WireError unless the data fill the frame exactly."""
-    at = table + count * BLOCK_ENTRY_BYTES
-    if at > len(frame):
-        raise WireError("the block table does not fit into the frame")
-    places = _layout_once if count <= _REMEMBERED_BLOCKS_MAX else _layout
-    arrays: list[WireArray] = []
-    for place in places(bytes(frame[table:at]), at, len(frame)):
-        block, dtype, cells, start, size, entries, shape, zeros = place
-        if zeros and frame[start + size : start + size + zeros] != _ZEROS[zeros]:
-            raise WireError(f"block {block}: the padding is not zero")
-        if dtype is None:
-            assert cells is not None
-            arrays.append(_decode_cells(cells, frame, place))
-            continue
-        if dtype is _BOOL and size and int(np.frombuffer(frame, np.uint8, size, start).max()) > 1:
-            raise WireError(f"block {block}: a bool is 0 or 1")
-        array = np.frombuffer(frame, dtype, entries, start)
-        arrays.append(array if shape is None else array.reshape(shape))
-    return arrays
-
-
-def _layout(table: bytes, at: int, end: int) -> list[_Place]:
-    """The places that a block table gives to the data, which lie from `at` to `end`."""
-    places: list[_Place] = []
-    for number, ndim, zero, rows, columns, size in _BLOCK.iter_unpack(table):
-        block, stop = len(places), at + size
-        following = stop + (-size & 7)
-        if following > end:
-            raise WireError(f"block {block} does not fit into the frame")
-        if zero:
-            raise WireError(f"block {block}: the reserved bits are not zero")
-        if number in _CELLS:
-            if ndim != 1 or columns or (rows + 1) * _OFFSETS_DTYPE.itemsize > size:
-                raise WireError(f"block {block}: {size} bytes do not hold {rows} strings")
-            places.append(_Place(block, None, _CELLS[number], at, size, rows, None, following - stop))
-        else:
-            dtype = DTYPES[number] if number < len(DTYPES) else None
-            if dtype is None:
-                raise WireError(f"block {block}: dtype {number} is unknown")
-            entries, fits = (rows, not columns) if ndim == 1 else (rows * columns, ndim == 2 and columns > 0)
-            if not fits or entries * dtype.itemsize != size:
-                raise WireError(f"block {block}: {size} bytes are not a shape of {ndim} dimensions, {rows} x {columns}, of {dtype.name}")
-            places.append(_Place(block, dtype, None, at, size, entries, None if ndim == 1 else (rows, columns), following - stop))
-        at = following
-    if at != end:
-        raise WireError("the frame has bytes after its last block")
-    return places
-
-
-# A program that asks the same kind of thing again and again sends blocks of the same sizes each time.
-_layout_once = lru_cache(_REMEMBERED_LAYOUTS)(_layout)
-
-
-def _decode_cells(kind: type[WireBytes], frame: memoryview, place: _Place) -> WireBytes:
-    head = (place.entries + 1) * _OFFSETS_DTYPE.itemsize
-    offsets = np.frombuffer(frame, _OFFSETS_DTYPE, place.entries + 1, place.at)
-    length = place.size - head
-    if offsets[0] != 0 or offsets[-1] != length or (place.entries > 1 and bool((offsets[1:] < offsets[:-1]).any())):
-        raise WireError(f"block {place.block}: the offsets of strings ascend from 0 to the number of bytes")
-    return kind(offsets, np.frombuffer(frame, np.uint8, length, place.at + head))

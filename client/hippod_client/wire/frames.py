@@ -22,8 +22,9 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from hippod_client.wire.arrays import BLOCK_ENTRY_BYTES, WireArray, decode_blocks, encode_block
+from hippod_client.wire.arrays import BLOCK_ENTRY_BYTES, WireArray, encode_block
 from hippod_client.wire.errors import WireError
+from hippod_client.wire.layouts import Frame, Layout, layout_of
 
 HEADER: Final = struct.Struct("<IBBHIIII")
 HEADER_BYTES: Final = 24
@@ -136,17 +137,17 @@ def _check_length(length: int) -> None:
         raise WireError(f"a frame has at most {FRAME_BYTES_MAX} bytes, not {length + LENGTH_BYTES}: send fewer rows at a time")
 
 
-def split_frame(frame: memoryview) -> tuple[FrameHeader, memoryview, list[WireArray]]:
-    """Header, body and arrays of exactly one whole frame; body and arrays are views of `frame`. WireError if anything is amiss."""
+def read_frame(frame: Frame) -> tuple[FrameHeader, Layout]:
+    """Header and layout of exactly one whole frame; WireError if anything is amiss, in its data too."""
     header = decode_header(frame)
     if header.length + LENGTH_BYTES != len(frame):
         raise WireError(f"the frame has {len(frame)} bytes, its header says {header.length + LENGTH_BYTES}")
-    body_end = HEADER_BYTES + header.body_length
-    table = body_end + (-header.body_length & 7)
-    if table != body_end and frame[body_end:table] != _PADDING[table - body_end]:
-        raise WireError("the padding of the body is not zero")
-    if not header.blocks:
-        if table != len(frame):
-            raise WireError("the frame has bytes after its body")
-        return header, frame[HEADER_BYTES:body_end], []
-    return header, frame[HEADER_BYTES:body_end], decode_blocks(frame, table, header.blocks)
+    layout = layout_of(frame, HEADER_BYTES, header.body_length, header.blocks)
+    layout.check(frame)
+    return header, layout
+
+
+def split_frame(frame: Frame) -> tuple[FrameHeader, bytes, list[WireArray]]:
+    """Header, body and arrays of a frame, as `read_frame`; arrays are views of it."""
+    header, layout = read_frame(frame)
+    return header, layout.body, layout.arrays(frame)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from hippod.engine.addresses import gather
-from hippod.engine.effects import column_bytes
 from hippod.engine.normalize import normalize_keys
 from hippod.engine.operations import Delete, DeleteByQuery, DeleteMatching, Get, GetResult, Insert, Update, Upsert, WriteResult
 from hippod.engine.operations.rows import GET_ROWS_MAX
@@ -29,10 +28,9 @@ _CELLS_ON_LOOP_MAX: Final = 4_096
 
 def write_rows(engine: Engine, operation: Insert | Update | Upsert | Delete, deadline: float | None) -> asyncio.Future[WriteResult]:
     table = engine.table(operation.database, operation.table, for_write=True)
-    columns = [operation.keys] if isinstance(operation, Delete) else operation.columns
-    if not columns:
+    if not isinstance(operation, Delete) and not operation.columns:
         raise Rejected("the request has no columns")
-    return engine.writer.submit_rows(table, operation, sum(column_bytes(c.values) for c in columns), deadline)
+    return engine.writer.submit_rows(table, operation, deadline)
 
 
 @dataclass(slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -19,7 +20,7 @@ class Insert(Operation, frozen=True, tag="insert"):
     """Add rows; a row whose primary key exists, or came earlier in the request, fails by itself."""
 
     table: str
-    columns: list[Column]
+    columns: Sequence[Column]
     database: str = DEFAULT_DATABASE
 
 
@@ -27,7 +28,7 @@ class Update(Operation, frozen=True, tag="update"):
     """Change fields of existing rows; fields not sent keep their value. A missing primary key is a row failure."""
 
     table: str
-    columns: list[Column]
+    columns: Sequence[Column]
     database: str = DEFAULT_DATABASE
 
 
@@ -35,7 +36,7 @@ class Upsert(Operation, frozen=True, tag="upsert"):
     """Add rows or replace them whole; of equal primary keys in one request the last wins."""
 
     table: str
-    columns: list[Column]
+    columns: Sequence[Column]
     database: str = DEFAULT_DATABASE
 
 

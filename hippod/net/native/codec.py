@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 
 from hippod.engine.arrays import BytesArray, ListArray, SparseArray, StringArray, slice_values
-from hippod.engine.operations import AnyOperation
+from hippod.engine.operations import AnyOperation, Insert, Update, Upsert
 from hippod.errors import BadRequest, HippodError, LimitExceeded
+from hippod.net.native.alike import AlikeWrites
 from hippod_client.wire.arrays import (
     EXT_ARRAY,
     EXT_LIST,
@@ -27,6 +28,7 @@ from hippod_client.wire.arrays import (
 )
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import Kind, encode_frame
+from hippod_client.wire.layouts import Frame, Layout
 from hippod_client.wire.scan import check_structure
 
 Buffers = list[bytes | memoryview]
@@ -57,16 +59,26 @@ class Codec:
     """One for all sessions of an event loop: it holds the arrays of the frame that is being decoded or encoded."""
 
     def __init__(self) -> None:
+        self._alike = AlikeWrites()
         self._arrays: list[WireArray] = []
         self._decoder = msgspec.msgpack.Decoder(AnyOperation, ext_hook=self._resolve)
         self._encoder = msgspec.msgpack.Encoder(enc_hook=self._refer)
 
-    def decode_request(self, body: memoryview, arrays: list[WireArray]) -> AnyOperation:
+    def decode_request(self, frame: Frame, layout: Layout) -> AnyOperation:
         """The operation of a REQUEST. Raises WireError for bytes that break the protocol, BadRequest for a body that is no operation."""
-        if len(body) <= _REMEMBERED_BYTES_MAX:
-            _check_structure_once(bytes(body))
-        else:
-            check_structure(body)
+        known = self._alike.decode(frame, layout)
+        if known is not None:
+            return known
+        if len(layout.body) > _REMEMBERED_BYTES_MAX:
+            check_structure(layout.body)
+            return self._decode(layout.body, layout.arrays(frame))
+        _check_structure_once(layout.body)
+        operation = self._decode(layout.body, layout.arrays(frame))
+        if isinstance(operation, Insert | Update | Upsert):
+            self._alike.remember(operation, layout)
+        return operation
+
+    def _decode(self, body: bytes, arrays: list[WireArray]) -> AnyOperation:
         self._arrays = arrays
         try:
             operation: AnyOperation = self._decoder.decode(body)
@@ -78,11 +90,11 @@ class Codec:
             self._arrays = []
         return operation
 
-    def decode_hello(self, body: memoryview) -> Hello:
+    def decode_hello(self, body: bytes) -> Hello:
         """Raises WireError."""
         return _decode_greeting(_HELLO, body)
 
-    def decode_login(self, body: memoryview) -> Login:
+    def decode_login(self, body: bytes) -> Login:
         """Raises WireError."""
         return _decode_greeting(_LOGIN, body)
 
@@ -148,7 +160,7 @@ def _check_structure_once(body: bytes) -> None:
     check_structure(body)
 
 
-def _decode_greeting(decoder: msgspec.msgpack.Decoder[_T], body: memoryview) -> _T:
+def _decode_greeting(decoder: msgspec.msgpack.Decoder[_T], body: bytes) -> _T:
     check_structure(body)
     try:
         return decoder.decode(body)

@@ -6,6 +6,7 @@ import struct
 
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import FRAME_BYTES_MAX, HEADER_BYTES, LENGTH_BYTES, LOGIN_FRAME_BYTES_MAX, decode_header
+from hippod_client.wire.layouts import Frame
 
 _LENGTH = struct.Struct("<I")
 
@@ -32,9 +33,9 @@ class Intake:
         """Bytes held of a frame that is not whole yet."""
         return len(self._partial)
 
-    def feed(self, data: bytes) -> list[memoryview]:
+    def feed(self, data: bytes) -> list[Frame]:
         """The frames that `data` completes. Raises WireError for the header of an unfinished frame that no frame can have."""
-        frames: list[memoryview] = []
+        frames: list[Frame] = []
         at = 0
         while self._partial:
             if not self._wanted:
@@ -48,16 +49,15 @@ class Intake:
             frames.append(memoryview(self._partial))
             self._partial, self._wanted = bytearray(), 0
         end = len(data)
-        view = memoryview(data)
         while end - at >= HEADER_BYTES:
             size: int = _LENGTH.unpack_from(data, at)[0] + LENGTH_BYTES
             if not HEADER_BYTES <= size <= end - at or size > self._frame_bytes_max:
                 self._wanted = self._size(data, at)
                 break
-            frames.append(view[at : at + size])
+            frames.append(data[at : at + size])
             at += size
         if at < end:
-            self._partial = bytearray(view[at:])
+            self._partial = bytearray(memoryview(data)[at:])
         return frames
 
     def _fill(self, data: bytes, at: int, wanted: int) -> int:

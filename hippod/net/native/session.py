@@ -37,15 +37,15 @@ from hippod.net.native.backpressure import UnreadReplies
 from hippod.net.native.codec import Buffers, Codec
 from hippod.net.native.intake import Intake
 from hippod.net.options import NetOptions
-from hippod_client.wire.arrays import WireArray
 from hippod_client.wire.errors import WireError
-from hippod_client.wire.frames import FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, FrameHeader, Kind, split_frame
+from hippod_client.wire.frames import FRAME_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX, FrameHeader, Kind, read_frame
+from hippod_client.wire.layouts import Frame, Layout
 
 PROTOCOL_VERSION: Final = 1
 SERVER_NAME: Final = f"hippod/{version('hippod')}"
 _ENDING_S: Final = 2.0
 
-_Split = tuple[FrameHeader, memoryview, list[WireArray]]
+_Read = tuple[FrameHeader, Layout, Frame]
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Session(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._intake = Intake()
         self._running: dict[int, _Running] = {}
-        self._held: dict[int, _Split] = {}
+        self._held: dict[int, _Read] = {}
         self._outgoing: Buffers = []
         self._principal: Principal | None = None
         self._checking: asyncio.Task[None] | None = None
@@ -200,19 +200,19 @@ class Session(asyncio.Protocol):
 
     # Frames.
 
-    def _take(self, frame: memoryview) -> None:
+    def _take(self, frame: Frame) -> None:
         try:
-            split = split_frame(frame)
+            header, layout = read_frame(frame)
         except WireError as error:
             self.end(BadRequest(str(error)))
             return
-        self._carefully(self._handle, split)
+        self._carefully(self._handle, (header, layout, frame))
 
-    def _carefully(self, handle: Callable[[FrameHeader, memoryview, list[WireArray]], None], split: _Split) -> None:
+    def _carefully(self, handle: Callable[[FrameHeader, Layout, Frame], None], read: _Read) -> None:
         """Handle a frame: BadRequest refuses it, WireError ends the connection too, and a defect costs only this frame."""
-        header, codec = split[0], self._host.codec
+        header, codec = read[0], self._host.codec
         try:
-            handle(*split)
+            handle(*read)
         except BadRequest as error:
             self._write(codec.encode_error(header.request_id, error))
         except WireError as error:
@@ -223,28 +223,28 @@ class Session(asyncio.Protocol):
         except Exception as defect:
             self._write(codec.encode_error(header.request_id, _incident(defect)))
 
-    def _handle(self, header: FrameHeader, body: memoryview, arrays: list[WireArray]) -> None:
+    def _handle(self, header: FrameHeader, layout: Layout, frame: Frame) -> None:
         kind, codec = header.kind, self._host.codec
         if self.stage is Stage.READY:
             if kind is Kind.REQUEST:
                 if header.request_id in self._running or header.request_id in self._held:
                     raise WireError(f"request id {header.request_id} is in flight already")
                 if self._held or not self._has_room():
-                    self._held[header.request_id] = header, body, arrays
+                    self._held[header.request_id] = header, layout, frame
                 else:
-                    self._start(header, body, arrays)
+                    self._start(header, layout, frame)
             elif kind not in (Kind.PING, Kind.CANCEL):
                 raise WireError(f"{kind.name} is not expected after login")
-            elif body or arrays:
+            elif layout.body or layout.places:
                 raise WireError(f"a {kind.name} is a header and nothing else")
             elif kind is Kind.PING:
                 self._write(codec.encode_plain(Kind.PONG, header.request_id, {}))
             else:
                 self._cancel(header.request_id, "the request was canceled")
         elif self.stage is Stage.GREETING and kind is Kind.HELLO:
-            self._greet(codec.decode_hello(body).versions)
+            self._greet(codec.decode_hello(layout.body).versions)
         elif self.stage is Stage.LOGIN and kind is Kind.LOGIN:
-            login = codec.decode_login(body)
+            login = codec.decode_login(layout.body)
             self.stage = Stage.CHECKING
             self._checking = self._loop.create_task(self._login(login.user, login.password))
         elif self.stage is not Stage.ENDING:
@@ -274,8 +274,8 @@ class Session(asyncio.Protocol):
             self._intake.login_done()
             self._write(self._host.codec.encode_plain(Kind.LOGGED_IN, 0, {"user": self._principal.name}))
 
-    def _start(self, header: FrameHeader, body: memoryview, arrays: list[WireArray]) -> None:
-        operation = self._host.codec.decode_request(body, arrays)
+    def _start(self, header: FrameHeader, layout: Layout, frame: Frame) -> None:
+        operation = self._host.codec.decode_request(frame, layout)
         request_id = header.request_id
         assert self._principal is not None
         allowed_s = header.deadline_ms / 1000 if header.deadline_ms else self._host.options.request_timeout_s

@@ -13,6 +13,7 @@ from hippod.errors import BadRequest
 from hippod.net.native.codec import Codec
 from hippod_client.wire.arrays import WireArray, WireStrings
 from hippod_client.wire.errors import WireError
+from hippod_client.wire.frames import Kind, encode_frame, read_frame
 
 CODEC = Codec()
 BODY = msgpack.packb(
@@ -28,7 +29,8 @@ ARRAYS: list[WireArray] = [np.arange(2), np.array([0, 1, 2], np.int32), WireStri
 def decoded(body: bytes, arrays: list[WireArray]) -> Operation | None:
     """The operation, None if it was refused as it must be; anything else is raised."""
     try:
-        return CODEC.decode_request(memoryview(body), arrays)
+        frame = b"".join(encode_frame(Kind.REQUEST, 1, body, arrays))
+        return CODEC.decode_request(frame, read_frame(frame)[1])
     except (WireError, BadRequest):
         return None
 
