@@ -24,6 +24,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -35,6 +36,9 @@ from hippod_client.wire.arrays import DTYPE_NUMBERS, WireArray, WireBytes, WireL
 from hippod_client.wire.errors import WireError
 
 Mask = npt.NDArray[np.bool_]
+_Encoder = Callable[[Sequence[Any]], WireValues]
+
+_REMEMBERED: Final = 256
 
 _AS_THEY_ARE: Final = frozenset({(dtype, 1) for dtype in DTYPE_NUMBERS if dtype.kind != "u"} | {(np.dtype(np.float32), 2)})
 _COARSE_UNITS: Final = ("Y", "M", "W", "D")
@@ -50,15 +54,15 @@ class Cells(NamedTuple):
 
 def encode_cells(field: str, values: object) -> Cells:
     """The cells that `values` stands for; TypeMismatch, naming `field`, for what has no form on the wire."""
-    if type(values) is np.ndarray and (values.dtype, values.ndim) in _AS_THEY_ARE:
-        return Cells(values)
     try:
         if isinstance(values, np.ma.MaskedArray):
             return _encode_masked(values)
-        if isinstance(values, SparseVectors) or is_csr(values):
-            return Cells(sparse_block(values))
+        if isinstance(values, np.ndarray) and (values.dtype, values.ndim) in _AS_THEY_ARE:
+            return Cells(values)
         if isinstance(values, list | tuple):
             return _encode_sequence(values)
+        if isinstance(values, SparseVectors) or is_csr(values):
+            return Cells(sparse_block(values))
         if hasattr(values, "__array__"):
             return _encode_array(np.asarray(values))
         if isinstance(values, Sequence) and not isinstance(values, str | bytes | bytearray):
@@ -191,15 +195,15 @@ def _encode_temporal(array: npt.NDArray[Any]) -> Cells:
 
 
 def _encode_sequence(cells: Sequence[Any]) -> Cells:
-    kinds = set(map(type, cells))
+    kinds = frozenset(map(type, cells))
     if type(None) not in kinds:
-        return Cells(_encode_present(cells, kinds))
-    kinds.discard(type(None))
+        return Cells(_encoder(kinds)(cells))
+    kinds -= {type(None)}
     valid = np.array([cell is not None for cell in cells], np.bool_)
     if not kinds:
         return Cells(np.zeros(len(cells), np.int8), valid)
     filler = _filler(next(iter(kinds)))
-    return Cells(_encode_present([filler if cell is None else cell for cell in cells], kinds), valid)
+    return Cells(_encoder(kinds)([filler if cell is None else cell for cell in cells]), valid)
 
 
 def _filler(kind: type) -> Any:
@@ -217,15 +221,17 @@ def _filler(kind: type) -> Any:
     return kind(0) if issubclass(kind, np.generic | bool) else datetime.time() if issubclass(kind, datetime.time) else 0
 
 
-def _encode_present(cells: Sequence[Any], kinds: set[type]) -> WireValues:
-    """Cells without None; `kinds` are their types."""
+@lru_cache(_REMEMBERED)
+def _encoder(kinds: frozenset[type]) -> _Encoder:
+    """What makes a block of cells of these types, None not among them. Raises WireError."""
     if not kinds:
-        return np.zeros(0, np.int64)
+        return lambda _cells: np.zeros(0, np.int64)
     for types, encode in _BY_TYPES:
         if all(issubclass(kind, types) for kind in kinds):
-            return encode(cells)
+            return encode
     if bool not in kinds and all(issubclass(kind, int | float) for kind in kinds):
-        return np.array(cells, np.int64 if all(issubclass(kind, int) for kind in kinds) else np.float64)
+        dtype = np.int64 if all(issubclass(kind, int) for kind in kinds) else np.float64
+        return lambda cells: np.array(cells, dtype)
     raise WireError(f"takes cells of one kind, not {', '.join(sorted(kind.__name__ for kind in kinds))}")
 
 
@@ -267,7 +273,7 @@ def _are_vectors(cells: Sequence[Any]) -> bool:
     return all(isinstance(c, np.ndarray) and c.ndim == 1 and c.dtype.kind == "f" for c in cells) and len({len(c) for c in cells}) == 1
 
 
-_BY_TYPES: Final[tuple[tuple[Any, Callable[[Sequence[Any]], WireValues]], ...]] = (
+_BY_TYPES: Final[tuple[tuple[Any, _Encoder], ...]] = (
     (str, WireStrings.of),
     (bytes | bytearray, WireBytes.of_bytes),
     (dict, _encode_dicts),

@@ -20,6 +20,7 @@ from hippod_client.errors import HippodError, ProtocolError, server_error
 from hippod_client.wire.bodies import decode_body, encode_body
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import FRAME_BYTES_MAX, HEADER_BYTES, LENGTH_BYTES, REQUESTS_IN_FLIGHT_MAX, Kind, encode_frame, split_frame
+from hippod_client.wire.layouts import Frame
 
 PROTOCOL_VERSION: Final = 1
 
@@ -48,8 +49,16 @@ def cancel(request_id: int) -> bytes:
     return b"".join(encode_frame(Kind.CANCEL, request_id, b""))
 
 
-def ping(request_id: int) -> bytes:
-    return b"".join(encode_frame(Kind.PING, request_id, b""))
+class Ping:
+    """What is sent like a request, and answered without any work."""
+
+    is_read: Final = True
+
+    def frame(self, request_id: int, _deadline_ms: int) -> list[bytes | memoryview]:
+        return encode_frame(Kind.PING, request_id, b"")
+
+
+PING: Final = Ping()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,7 @@ class Server:
         return window if isinstance(window, int) and 1 <= window <= REQUESTS_IN_FLIGHT_MAX else REQUESTS_IN_FLIGHT_MAX
 
 
-def read_welcome(frame: memoryview) -> Server:
+def read_welcome(frame: Frame) -> Server:
     """Raises what the server answered instead, or ProtocolError."""
     body = _expected(frame, Kind.WELCOME)
     if body.get("version") != PROTOCOL_VERSION:
@@ -74,12 +83,12 @@ def read_welcome(frame: memoryview) -> Server:
     return Server(str(body.get("server")), str(body.get("server_id")), body.get("limits") or {})
 
 
-def read_logged_in(frame: memoryview) -> None:
+def read_logged_in(frame: Frame) -> None:
     """Raises what the server answered instead (AuthenticationFailed), or ProtocolError."""
     _expected(frame, Kind.LOGGED_IN)
 
 
-def _expected(frame: memoryview, kind: Kind) -> dict[str, Any]:
+def _expected(frame: Frame, kind: Kind) -> dict[str, Any]:
     try:
         header, body, arrays = split_frame(frame)
         content = decode_body(body, arrays)
@@ -92,7 +101,7 @@ def _expected(frame: memoryview, kind: Kind) -> dict[str, Any]:
     raise ProtocolError(f"{kind.name} was expected, the server sent {header.kind.name}")
 
 
-def read_farewell(frame: memoryview) -> HippodError:
+def read_farewell(frame: Frame) -> HippodError:
     """Why the server ends the connection, from a GOODBYE or an ERROR that answers no request."""
     try:
         _, body, arrays = split_frame(frame)
@@ -113,7 +122,7 @@ def deadline_ms(seconds: float | None) -> int:
     return max(1, min(_DEADLINE_MS_MAX, int(allowed * 1000)))
 
 
-def kind_and_id(frame: memoryview) -> tuple[int, int]:
+def kind_and_id(frame: Frame) -> tuple[int, int]:
     """Kind and request id of a frame that need not be checked yet."""
     found: tuple[int, int] = _KIND_AND_ID.unpack_from(frame)
     return found
@@ -132,11 +141,11 @@ class FrameCutter:
         self._partial: bytearray | None = None
         self._filled = 0
 
-    def feed(self, data: bytes) -> list[memoryview]:
+    def feed(self, data: bytes) -> list[Frame]:
         """The frames that `data` completes."""
         if self._partial is None and not self._head and len(data) >= HEADER_BYTES and _frame_bytes(data, 0) == len(data):
-            return [memoryview(data)]
-        frames: list[memoryview] = []
+            return [data]
+        frames: list[Frame] = []
         at = 0
         if self._partial is not None:
             at = min(len(data), len(self._partial) - self._filled)
@@ -154,7 +163,7 @@ class FrameCutter:
             if at + size > len(data):
                 self._begin(size, data[at:])
                 return frames
-            frames.append(memoryview(data[at : at + size]))
+            frames.append(data[at : at + size])
             at += size
         self._head = data[at:]
         return frames
@@ -163,7 +172,7 @@ class FrameCutter:
         """Where the rest of an incomplete frame is to be received, if its length is known; then call `received`."""
         return None if self._partial is None else memoryview(self._partial)[self._filled :]
 
-    def received(self, count: int) -> list[memoryview]:
+    def received(self, count: int) -> list[Frame]:
         """`count` bytes were written to `missing()`."""
         assert self._partial is not None
         self._filled += count

@@ -237,7 +237,7 @@ def test_the_client_opens_and_ends_a_session_as_described() -> None:
     assert (server.name, server.id, server.window) == ("hippod/0.1.0", "00112233445566778899aabbccddeeff", 64)
     assert session.login("shiva", "shiva") == raw("login")
     session.read_logged_in(memoryview(raw("logged_in")))
-    assert (session.ping(1), session.cancel(7)) == (raw("ping"), raw("cancel"))
+    assert (b"".join(session.PING.frame(1, 0)), session.cancel(7)) == (raw("ping"), raw("cancel"))
     assert isinstance(session.read_farewell(memoryview(raw("goodbye"))), errors.RetryLater)
 
 

@@ -102,7 +102,9 @@ class Client(IndexMethods, JobMethods, MaintenanceMethods, RowMethods, SearchMet
         deadline = self._deadline(timeout)
         attempt = 0
         while True:
-            connection = await self._connected(deadline)
+            connection = self._connection
+            if connection is None or not connection.is_open:
+                connection = await self._connected(deadline)
             try:
                 return await exchange(connection, deadline)
             except ConnectionLost as error:
@@ -113,9 +115,6 @@ class Client(IndexMethods, JobMethods, MaintenanceMethods, RowMethods, SearchMet
 
     async def _connected(self, deadline: float | None) -> Connection:
         """The open connection, or a new one. The first is tried once; a lost one is tried for again until the deadline."""
-        connection = self._connection
-        if connection is not None and connection.is_open:
-            return connection
         try:
             async with asyncio.timeout_at(deadline), self._connecting:
                 return await self._connect_again(deadline)

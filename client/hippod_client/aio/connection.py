@@ -18,6 +18,7 @@ from hippod_client.errors import ClientTimeout, ConnectionLost, HippodError, Pro
 from hippod_client.requests.base import Request
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import REQUESTS_IN_FLIGHT_MAX, Kind
+from hippod_client.wire.layouts import Frame
 
 _REPLY: Final = int(Kind.REPLY)
 _ERROR: Final = int(Kind.ERROR)
@@ -33,7 +34,7 @@ class _Pending:
 
     __slots__ = ("deadline", "future", "is_write")
 
-    def __init__(self, future: asyncio.Future[memoryview], deadline: float | None, is_write: bool) -> None:
+    def __init__(self, future: asyncio.Future[Frame], deadline: float | None, is_write: bool) -> None:
         self.future = future
         self.deadline = deadline
         self.is_write = is_write
@@ -46,7 +47,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._cutter = session.FrameCutter()
-        self._greeting: asyncio.Future[memoryview] | None = None
+        self._greeting: asyncio.Future[Frame] | None = None
         self._pending: dict[int, _Pending] = {}
         self._outgoing: list[bytes | memoryview] = []
         self._line: deque[asyncio.Future[None]] = deque()
@@ -69,22 +70,27 @@ class Connection(asyncio.Protocol):
         self._window = self.server.window
         session.read_logged_in(await self._ask(session.login(user, password)))
 
-    async def ask(self, request: Request[Any], deadline: float | None) -> memoryview:
+    async def ask(self, request: Request[Any] | session.Ping, deadline: float | None) -> Frame:
         """Send a request and return the frame that answers it. Raises ConnectionLost, ClientTimeout or LimitExceeded."""
-        remaining = await self._turn(deadline)
+        if self._line or self._is_full():
+            await self._wait_in_line(deadline)
+        remaining = self._remaining(deadline)
         request_id = self._next_id()
         try:
             buffers = request.frame(request_id, session.deadline_ms(remaining))
         except HippodError:
             self._wake_next()
             raise
-        return await self._exchange(request_id, buffers, deadline, is_write=not request.is_read)
+        future = self._send(request_id, buffers, deadline, is_write=not request.is_read)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._give_up(request_id)
+            raise
 
     async def ping(self, deadline: float | None) -> None:
         """Raises ConnectionLost or ClientTimeout."""
-        await self._turn(deadline)
-        request_id = self._next_id()
-        await self._exchange(request_id, [session.ping(request_id)], deadline, is_write=False)
+        await self.ask(session.PING, deadline)
 
     async def close(self) -> None:
         """End the connection; open requests fail with ConnectionLost."""
@@ -97,22 +103,19 @@ class Connection(asyncio.Protocol):
 
     # Requests.
 
-    async def _exchange(
+    def _send(
         self, request_id: int, buffers: Sequence[bytes | memoryview], deadline: float | None, *, is_write: bool
-    ) -> memoryview:
+    ) -> asyncio.Future[Frame]:
+        """Send a frame; the future gets the one that answers it, and who does not await it to its end has to `_give_up`."""
         transport = self._transport
         if transport is None or not self.is_open or transport.is_closing():
             raise self._lost(outcome_unknown=False)
-        future: asyncio.Future[memoryview] = self._loop.create_future()
+        future: asyncio.Future[Frame] = self._loop.create_future()
         self._pending[request_id] = _Pending(future, deadline, is_write)
         if deadline is not None and (self._timer is None or deadline < self._timer_at):
             self._set_timer(deadline)
         self._write(buffers)
-        try:
-            return await future
-        except asyncio.CancelledError:
-            self._give_up(request_id)
-            raise
+        return future
 
     def _write(self, buffers: Sequence[bytes | memoryview]) -> None:
         """Send a frame: at once if nothing else is under way, else together with what is asked in the same turn of the loop."""
@@ -142,10 +145,8 @@ class Connection(asyncio.Protocol):
     def _is_full(self) -> bool:
         return self._paused or len(self._pending) + self._granted >= self._window
 
-    async def _turn(self, deadline: float | None) -> float | None:
-        """Wait for a slot, which the caller must use or pass on at once; the seconds left then. Raises ConnectionLost or ClientTimeout."""
-        if self._line or self._is_full():
-            await self._wait_in_line(deadline)
+    def _remaining(self, deadline: float | None) -> float | None:
+        """The seconds left to who has a slot now. Raises ClientTimeout, the slot passed on, if there are none."""
         remaining = None if deadline is None else deadline - self._loop.time()
         if remaining is not None and remaining <= 0:
             self._wake_next()
@@ -261,7 +262,7 @@ class Connection(asyncio.Protocol):
 
     # Frames.
 
-    def _take(self, frame: memoryview) -> None:
+    def _take(self, frame: Frame) -> None:
         kind, request_id = session.kind_and_id(frame)
         if kind in (_REPLY, _ERROR, _PONG):
             pending = self._pending.pop(request_id, None)
@@ -278,7 +279,7 @@ class Connection(asyncio.Protocol):
         else:
             raise WireError(f"a frame of kind {kind} that nobody asked for")
 
-    async def _ask(self, buffer: bytes) -> memoryview:
+    async def _ask(self, buffer: bytes) -> Frame:
         """Send one frame of the greeting and return what answers it."""
         if self._transport is None or not self.is_open:
             raise self._lost(outcome_unknown=False)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from hippod_client.columns import Cells, encode_cells
+from hippod_client.columns import Cells
 from hippod_client.errors import LimitExceeded, ProtocolError, server_error
 from hippod_client.wire.arrays import WireArray
 from hippod_client.wire.bodies import Blocks, decode_body, encode_body
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import Kind, encode_frame, split_frame
+from hippod_client.wire.layouts import Frame
 
 T = TypeVar("T")
 Reply = dict[str, Any]
+# What the body says of a column: its field, and the blocks of its values and, where some are null, of its validity mask.
+References = tuple[str, Any, Any]
 
 
 class Request(Generic[T]):
@@ -22,15 +25,13 @@ class Request(Generic[T]):
     __slots__ = ("_arrays", "_body", "_parse", "is_read")
 
     def __init__(
-        self, body: dict[str, Any], parse: Callable[[Reply], T], arrays: Sequence[WireArray] = (), *, is_read: bool = False
+        self, body: dict[str, Any] | bytes, parse: Callable[[Reply], T], arrays: Sequence[WireArray] = (), *, is_read: bool = False
     ) -> None:
+        """`body`: as it is, or `packed`."""
         self._parse = parse
         self._arrays = arrays
         self.is_read = is_read
-        try:
-            self._body = encode_body(body)
-        except WireError as error:
-            raise LimitExceeded(str(error)) from error
+        self._body = body if isinstance(body, bytes) else packed(body)
 
     def frame(self, request_id: int, deadline_ms: int) -> list[bytes | memoryview]:
         """The buffers to send; LimitExceeded if the request is too large for a frame."""
@@ -39,7 +40,7 @@ class Request(Generic[T]):
         except WireError as error:
             raise LimitExceeded(str(error)) from error
 
-    def read_reply(self, frame: memoryview) -> T:
+    def read_reply(self, frame: Frame) -> T:
         """The result in a REPLY frame; raises the error in an ERROR frame, ProtocolError if it is neither."""
         try:
             header, body, arrays = split_frame(frame)
@@ -58,13 +59,20 @@ def done(_reply: Reply) -> None:
     """The reading of a reply that says no more than that it was done."""
 
 
-def column(field: str, cells: Cells, blocks: Blocks) -> dict[str, Any]:
-    """The map of a column, its cells moved to `blocks`."""
-    out: dict[str, Any] = {"field": field, "values": blocks.refer(cells.values)}
-    if cells.valid is not None:
-        out["valid"] = blocks.refer(cells.valid)
-    return out
+def packed(body: dict[str, Any]) -> bytes:
+    """The bytes of a body; LimitExceeded for a value that msgpack has no form for."""
+    try:
+        return encode_body(body)
+    except WireError as error:
+        raise LimitExceeded(str(error)) from error
 
 
-def columns(rows: Mapping[str, object], blocks: Blocks) -> list[dict[str, Any]]:
-    return [column(field, encode_cells(field, values), blocks) for field, values in rows.items()]
+def references(field: str, cells: Cells, blocks: Blocks) -> References:
+    """Move the cells of a column to `blocks`."""
+    values, valid = cells
+    return field, blocks.refer(values), None if valid is None else blocks.refer(valid)
+
+
+def column(field: str, values: Any, valid: Any) -> dict[str, Any]:
+    """The map of a column."""
+    return {"field": field, "values": values} if valid is None else {"field": field, "values": values, "valid": valid}

@@ -13,6 +13,7 @@ from hippod_client.errors import ClientTimeout, ConnectionLost, HippodError, Pro
 from hippod_client.requests.base import Request
 from hippod_client.wire.errors import WireError
 from hippod_client.wire.frames import Kind
+from hippod_client.wire.layouts import Frame
 
 _RECEIVE_BYTES: Final = 65_536
 _BUFFERS_MAX: Final = 512
@@ -44,7 +45,7 @@ class Connection:
             self.close()
             raise
 
-    def ask(self, request: Request[Any], deadline: float | None) -> memoryview:
+    def ask(self, request: Request[Any], deadline: float | None) -> Frame:
         """The frame that answers a request. Raises ConnectionLost, ClientTimeout or LimitExceeded."""
         remaining = _time_left(deadline)
         request_id = self._next_id()
@@ -54,7 +55,7 @@ class Connection:
         """Raises ConnectionLost or ClientTimeout."""
         _time_left(deadline)
         request_id = self._next_id()
-        self._exchange([session.ping(request_id)], request_id, deadline, is_write=False)
+        self._exchange(session.PING.frame(request_id, 0), request_id, deadline, is_write=False)
 
     def is_usable(self) -> bool:
         """Whether it is open. After a pause the server may have ended it; a write sent into that would have an unknown outcome."""
@@ -83,7 +84,7 @@ class Connection:
         self._last_id = self._last_id % _REQUEST_ID_MAX + 1
         return self._last_id
 
-    def _exchange(self, buffers: Sequence[bytes | memoryview], request_id: int, deadline: float | None, *, is_write: bool) -> memoryview:
+    def _exchange(self, buffers: Sequence[bytes | memoryview], request_id: int, deadline: float | None, *, is_write: bool) -> Frame:
         try:
             self._send(buffers, deadline)
             answer = self._receive(request_id, deadline)
@@ -119,7 +120,7 @@ class Connection:
             if sent:
                 pending[0] = pending[0][sent:]
 
-    def _receive(self, request_id: int, deadline: float | None) -> memoryview:
+    def _receive(self, request_id: int, deadline: float | None) -> Frame:
         """The frame that carries `request_id`; goodbyes and errors of the whole connection are raised as _Farewell.
 
         The greeting has the id 0, which a goodbye has too: there it is the answer.

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgpack
+import numpy as np
 
 from hippod_client.wire.arrays import (
     EXT_ARRAY,
     EXT_LIST,
     EXT_SPARSE,
     WireArray,
+    WireBytes,
     WireLists,
-    WireSparse,
     WireValues,
     array_reference,
     list_reference,
@@ -34,15 +35,15 @@ class Blocks(list[WireArray]):
     __slots__ = ()
 
     def refer(self, values: WireValues) -> msgpack.ExtType:
+        index = len(self)
+        if isinstance(values, (np.ndarray, WireBytes)):  # several times quicker than a union, and asked for each column
+            self.append(values)
+            return _REFERENCES[index] if index < len(_REFERENCES) else msgpack.ExtType(EXT_ARRAY, array_reference(index))
         if isinstance(values, WireLists):
             self += (values.offsets, values.values)
-            return msgpack.ExtType(EXT_LIST, list_reference(len(self) - 2, len(self) - 1))
-        if isinstance(values, WireSparse):
-            self += (values.offsets, values.indices, values.values)
-            return msgpack.ExtType(EXT_SPARSE, sparse_reference(len(self) - 3, len(self) - 2, len(self) - 1))
-        index = len(self)
-        self.append(values)
-        return _REFERENCES[index] if index < len(_REFERENCES) else msgpack.ExtType(EXT_ARRAY, array_reference(index))
+            return msgpack.ExtType(EXT_LIST, list_reference(index, index + 1))
+        self += (values.offsets, values.indices, values.values)
+        return msgpack.ExtType(EXT_SPARSE, sparse_reference(index, index + 1, index + 2))
 
 
 def encode_body(body: dict[str, Any]) -> bytes:
