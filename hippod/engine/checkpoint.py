@@ -16,9 +16,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -31,6 +31,7 @@ from hippod.engine.options import EngineOptions
 from hippod.engine.rowblock import RowBlock, are_among, concat_alike, select_rows, slice_block
 from hippod.engine.store.block_map import BLOCK_ROWS_MAX
 from hippod.engine.store.row_store import RowStore, StoreChanges
+from hippod.engine.worker_thread import WorkerThread
 from hippod.errors import HippodError, ProcessExit, RetryLater
 from hippod.wal.log import AppliedPosition, BatchPosition, Log
 
@@ -148,7 +149,7 @@ class Checkpointer:
         self._store = store
         self._log = log
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, "store")
+        self._thread = WorkerThread("store")
         self._entries: list[OverlayEntry] = []
         self._bytes = 0
         self._applying_bytes = 0
@@ -193,14 +194,14 @@ class Checkpointer:
 
     async def in_store_thread(self, work: Callable[[], _T]) -> _T:
         """Run `work` between two checkpoints: nobody writes to the store meanwhile."""
-        return await self._loop.run_in_executor(self._thread, work)
+        return await self._thread.do(work)
 
     async def close(self) -> None:
         """Apply everything, then end the thread."""
         self._closing = True
         self._due.set()
         await self._task
-        await self._loop.run_in_executor(None, self._thread.shutdown)
+        await self._thread.close()
 
     async def _run(self) -> None:
         while not self.failed.done() and not (self._closing and not self._entries):
@@ -215,7 +216,7 @@ class Checkpointer:
         entries, self._entries = self._entries, []
         self._applying_bytes, self._bytes, self._records = self._bytes, 0, 0
         try:
-            applied = await self._loop.run_in_executor(self._thread, self._apply_and_cut, entries)
+            applied = await self._thread.do(partial(self._apply_and_cut, entries))
         except ProcessExit as error:
             self._stop(error)
             return

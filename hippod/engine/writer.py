@@ -20,8 +20,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hippod.engine.checkpoint import Checkpointer
@@ -32,6 +32,7 @@ from hippod.engine.row_writes import RowOperation, prepare, shape_of, size_of
 from hippod.engine.shapes import Shape
 from hippod.engine.table import StagedWrite, Table
 from hippod.engine.table_change import TableChange
+from hippod.engine.worker_thread import WorkerThread
 from hippod.engine.write_queue import BATCH_BYTES_MAX, Commit, ExclusiveWrite, RowWrite, Waiting, WriteQueue
 from hippod.errors import HippodError, Internal, LimitExceeded, ProcessExit, RetryLater, StorageFull, UnknownOutcome
 from hippod.wal.log import BatchPosition, Log
@@ -61,7 +62,7 @@ class Writer:
         self._checkpointer = checkpointer
         self._has_space = has_space
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, "writer")
+        self._thread = WorkerThread("writer")
         self._queue = WriteQueue(options.write_queue_max, options.write_queue_bytes_max)
         self._arrived = asyncio.Event()
         self._closing = False
@@ -95,7 +96,7 @@ class Writer:
         self._closing = True
         self._arrived.set()
         await self._task
-        await self._loop.run_in_executor(None, self._thread.shutdown)
+        await self._thread.close()
 
     async def _run(self) -> None:
         while not self.failed.done() and not (self._closing and not len(self._queue)):
@@ -112,7 +113,7 @@ class Writer:
     async def _process(self, group: list[Waiting]) -> None:
         self._busy_since = self._loop.time()
         try:
-            logged = await self._loop.run_in_executor(self._thread, self._validate_and_log, group)
+            logged = await self._thread.do(partial(self._validate_and_log, group))
         except ProcessExit as error:
             for waiting in group:
                 waiting.fail(UnknownOutcome("the disk failed while this write was made durable; it may or may not be there"))
