@@ -9,8 +9,8 @@ by chance: nobody can send keys that collide on purpose.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,22 @@ _COPIED_AT_ONCE: Final = 1 << 18
 Addresses = npt.NDArray[np.int64]
 Places = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
+
+
+class Located(NamedTuple):
+    """Keys as an index knows them: their `hashes` uint64 (n,), and `places` int64 (n,), -1 where a key is absent."""
+
+    hashes: Hashes
+    places: Places
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Located:
+        return Located(self.hashes[rows], self.places[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Located]) -> Located:
+        if len(parts) == 1:
+            return parts[0]
+        return cls(np.concatenate([part.hashes for part in parts]), np.concatenate([part.places for part in parts]))
 
 
 class KeyIndex:
@@ -46,8 +62,16 @@ class KeyIndex:
 
     def lookup(self, keys: Values) -> Addresses:
         """int64 (n,): the address of each key's row, -1 where it is absent."""
-        places = self._find(keys, self._hash(keys))
-        return np.where(places >= 0, self._addresses[places] - 1, -1)
+        return self.addresses(self.locate(keys))
+
+    def locate(self, keys: Values) -> Located:
+        """Where keys stand; good until other keys are assigned."""
+        hashes = self._hash(keys)
+        return Located(hashes, self._find(keys, hashes))
+
+    def addresses(self, located: Located) -> Addresses:
+        """As `lookup`."""
+        return np.where(located.places >= 0, self._addresses[located.places] - 1, -1)
 
     def grown(self, extra: int) -> KeyIndex | None:
         """A copy with room for `extra` more keys, or None if there is room; the caller puts it in place of this one."""
@@ -70,14 +94,15 @@ class KeyIndex:
             copy._insert(self._hash(self._keys_at(part)), part)
         return copy
 
-    def assign(self, keys: Values, addresses: Addresses) -> None:
-        """Let each key lead to its address. No key comes twice; the rows are published, and `grown` has made room."""
-        hashes = self._hash(keys)
-        places = self._find(keys, hashes) if self._living else np.full(len(addresses), -1, np.int64)
-        known = places >= 0
-        self._addresses[places[known]] = addresses[known] + 1
-        if not known.all():
-            self._insert(hashes[~known], addresses[~known])
+    def assign(self, located: Located, addresses: Addresses) -> None:
+        """Let each key lead to its address. No key comes twice; `grown` has made room, and since the keys were located only others were
+        removed."""
+        known = located.places >= 0
+        if known.all():
+            self._addresses[located.places] = addresses + 1
+            return
+        self._addresses[located.places[known]] = addresses[known] + 1
+        self._insert(located.hashes[~known], addresses[~known])
 
     def remove(self, keys: Values) -> None:
         """Forget keys; absent ones are ignored."""

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from hippod.engine.addresses import Addresses, Positions, addresses_in, gather_cells, split_by
 from hippod.engine.arrays import Column, ListArray, StringArray, Values, concat_values, slice_values, take_values
 from hippod.engine.effects import column_bytes
+from hippod.engine.keyindex import Located
 from hippod.engine.normalize import InputRows, normalize_keys, normalize_rows
 from hippod.engine.operations import Delete, Insert, RowFailure, Update, Upsert, WriteResult
 from hippod.engine.operations.rows import WRITE_ROWS_MAX
@@ -108,7 +109,8 @@ def _prepare_merged(change: TableChange, operations: Sequence[RowOperation]) -> 
         rows.columns[table.schema.primary_key.number] = ColumnData(generated, None)
     keys = rows.keys if generated is None else generated
     assert keys is not None
-    old = table.keys.lookup(keys)
+    located = table.keys.locate(keys)
+    old = table.keys.addresses(located)
     if kind is Delete:
         chosen, failures = _decide(kind, keys, old)
         change.kill(old if chosen is None else old[chosen])
@@ -119,7 +121,7 @@ def _prepare_merged(change: TableChange, operations: Sequence[RowOperation]) -> 
             chosen, failures = _decide(kind, keys, old)
         else:
             chosen, failures = _decide_placed(kind, keys, old, placed)
-        _put(change, rows, old, targets, chosen, merge_old=kind is Update)
+        _put(change, rows, located, old, targets, chosen, merge_old=kind is Update)
     return _answers(table, failures, ends, generated)
 
 
@@ -239,28 +241,29 @@ def _unique(keys: Values, *, keep_last: bool) -> npt.NDArray[np.bool_] | None:
 def _put(
     change: TableChange,
     rows: InputRows,
+    located: Located,
     old: Addresses,
     targets: npt.NDArray[np.int64] | None,
     chosen: Positions | None,
     *,
     merge_old: bool,
 ) -> None:
-    """Put the chosen rows into their target tablets, and kill those at `old` addresses whose place they take."""
-    columns, count = rows.columns, rows.count
+    """Put the chosen rows, whose keys are `located`, into their target tablets, and kill those at `old` addresses whose place they take."""
+    columns = rows.columns
     if chosen is not None:
-        columns, count, old = {k: _take(c, chosen) for k, c in columns.items()}, len(chosen), old[chosen]
+        columns, located, old = {k: _take(c, chosen) for k, c in columns.items()}, located.take(chosen), old[chosen]
         targets = None if targets is None else targets[chosen]
-    if not count:
+    if not len(old):
         return
     if merge_old:
         fields = change.table.schema.fields
         columns = {f.number: columns.get(f.number) or gather_cells(change.table.tablets, f, old) for f in fields}
     change.kill(old[old >= 0])
     if targets is None:
-        change.put(0, columns, count)
+        change.put(0, columns, located)
         return
     for number, at in split_by(targets):
-        change.put(number, {k: _take(c, at) for k, c in columns.items()}, len(at))
+        change.put(number, {k: _take(c, at) for k, c in columns.items()}, located.take(at))
 
 
 def _take(column: ColumnData, rows: Positions) -> ColumnData:

@@ -7,9 +7,9 @@ deaths and keys of all tablets change together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -30,7 +30,7 @@ from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.index.vector_index import VectorIndex
 from hippod.engine.jobs import Job, Jobs
-from hippod.engine.keyindex import KeyIndex
+from hippod.engine.keyindex import KeyIndex, Located
 from hippod.engine.matching import Matcher, matches_of_slots
 from hippod.engine.operations import IndexState, Metric
 from hippod.engine.operations.queries import FILTER_BYTES_MAX
@@ -45,9 +45,11 @@ _FILTERS_KEPT: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class StagedWrite:
-    """A write that waits to be published in one table. `lost_keys` end without a row; `keys` is a roomier index, if one is needed."""
+    """A write that waits to be published in one table. `located` are the keys of put rows, by tablet; `lost_keys` end without a row; `keys`
+    is a roomier index, if one is needed."""
 
     tablets: list[tuple[Tablet, Staged]]
+    located: Mapping[int, Located]
     lost_keys: Values | None
     keys: KeyIndex | None
 
@@ -170,10 +172,19 @@ class Table:
         if self.retired is not None:
             raise self.retired()
 
-    def stage(self, effects: Sequence[RowsEffect], lost_keys: Values | None) -> StagedWrite:
-        """Copy rows behind the published ones, where nobody sees them. Raises StorageFull."""
+    def stage(self, effects: Sequence[RowsEffect], located: Mapping[int, Located], lost_keys: Values | None) -> StagedWrite:
+        """Copy rows behind the published ones, where nobody sees them. `located` says where `keys` has theirs, by tablet.
+
+        Raises StorageFull.
+        """
         staged = [(self.tablets[e.tablet], self.tablets[e.tablet].stage(e.block, e.dead)) for e in effects]
-        return StagedWrite(staged, lost_keys, self.keys.grown(sum(part.count for _, part in staged)))
+        roomy = self.keys.grown(sum(part.count for _, part in staged))
+        return StagedWrite(staged, located if roomy is None else self._located(roomy, effects), lost_keys, roomy)
+
+    def _located(self, keys: KeyIndex, effects: Sequence[RowsEffect]) -> dict[int, Located]:
+        """Where an index has the keys of put rows, by tablet."""
+        number = self.schema.primary_key.number
+        return {e.tablet: keys.locate(e.block.columns[number].values) for e in effects if e.block is not None}
 
     def publish(self, staged: StagedWrite) -> None:
         """Make a staged write visible to every reader; event loop only."""
@@ -184,8 +195,9 @@ class Table:
         for tablet, part in staged.tablets:
             first = tablet.columns.count
             tablet.publish(part)
-            if part.keys is not None:
-                self.keys.assign(part.keys, addresses_in(tablet.number, np.arange(first, first + part.count, dtype=np.int64)))
+            if part.count:
+                addresses = addresses_in(tablet.number, np.arange(first, first + part.count, dtype=np.int64))
+                self.keys.assign(staged.located[tablet.number], addresses)
 
     def restore_keys(self) -> None:
         """Enter the keys of all rows, once the tablets have them, at start."""
@@ -193,18 +205,20 @@ class Table:
         self.keys = self.keys if roomy is None else roomy
         for tablet in self.tablets.values():
             if tablet.columns.count:
-                self.keys.assign(tablet.key_values(), addresses_in(tablet.number, np.arange(tablet.columns.count, dtype=np.int64)))
+                addresses = addresses_in(tablet.number, np.arange(tablet.columns.count, dtype=np.int64))
+                self.keys.assign(self.keys.locate(tablet.key_values()), addresses)
 
     def replay(self, effect: RowsEffect) -> None:
         """Apply a logged write at start. A dying row takes its key along, unless the key has gone on to another row already."""
-        tablet = self.tablets[effect.tablet]
-        lost = None
         if len(effect.dead):
+            tablet = self.tablets[effect.tablet]
             slots = tablet.columns.slots_of(effect.dead)
             keys = take_values(tablet.key_values(), slots)
             last = np.flatnonzero(self.keys.lookup(keys) == addresses_in(tablet.number, slots))
-            lost = take_values(keys, last)
-        self.publish(self.stage([effect], lost))
+            self.publish(self.stage([replace(effect, block=None)], {}, take_values(keys, last)))
+        if effect.block is not None:
+            put = [replace(effect, dead=effect.dead[:0])]
+            self.publish(self.stage(put, self._located(self.keys, put), None))
 
     def filter(self, text: str) -> Filter:
         """The compiled filter, from a small cache. Raises FilterError or LimitExceeded."""

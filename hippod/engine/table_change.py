@@ -13,6 +13,7 @@ import numpy.typing as npt
 from hippod.engine.addresses import Addresses, split_by_tablet
 from hippod.engine.arrays import Values, concat_values
 from hippod.engine.effects import RowsEffect
+from hippod.engine.keyindex import Located
 from hippod.engine.rowblock import ColumnData, RowBlock, concat_blocks
 from hippod.engine.table import StagedWrite, Table
 
@@ -22,6 +23,7 @@ class _TabletChange:
     next_row_id: int
     dead: list[npt.NDArray[np.int64]] = field(default_factory=list)
     blocks: list[RowBlock] = field(default_factory=list)
+    keys: list[Located] = field(default_factory=list)
 
 
 class TableChange:
@@ -32,11 +34,13 @@ class TableChange:
         self._tablets: dict[int, _TabletChange] = {}
         self._lost_keys: list[Values] = []
 
-    def put(self, tablet: int, columns: dict[int, ColumnData], count: int) -> None:
-        """Rows with all their columns, by field number, for the tablet of that number."""
+    def put(self, tablet: int, columns: dict[int, ColumnData], keys: Located) -> None:
+        """Rows with all their columns, by field number, and where the table's index has their keys, for the tablet of that number."""
         change = self._of(tablet)
         first = change.next_row_id
+        count = len(keys.places)
         change.next_row_id += count
+        change.keys.append(keys)
         change.blocks.append(RowBlock(np.arange(first, first + count, dtype=np.int64), columns))
 
     def kill(self, addresses: Addresses) -> None:
@@ -59,7 +63,8 @@ class TableChange:
 
     def stage(self, effects: list[RowsEffect]) -> StagedWrite:
         """Stage the effects of this change. Raises StorageFull."""
-        return self.table.stage(effects, concat_values(self._lost_keys) if self._lost_keys else None)
+        located = {number: Located.joined(change.keys) for number, change in self._tablets.items() if change.keys}
+        return self.table.stage(effects, located, concat_values(self._lost_keys) if self._lost_keys else None)
 
     def _of(self, tablet: int) -> _TabletChange:
         found = self._tablets.get(tablet)

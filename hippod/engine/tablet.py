@@ -66,10 +66,9 @@ def _vectors_of(field: Field, path: Path) -> VectorFile | SparseVectorFile:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A write that waits to be published in one tablet: so many rows, with their keys, and the row_ids that die."""
+    """A write that waits to be published in one tablet: so many rows, and the row_ids that die."""
 
     count: int
-    keys: Values | None
     dead: npt.NDArray[np.int64]
 
 
@@ -116,9 +115,9 @@ class Tablet:
     def stage(self, block: RowBlock | None, dead: npt.NDArray[np.int64]) -> Staged:
         """Copy a block behind the published rows. `dead` are row_ids. Raises StorageFull, with nothing changed that a reader sees."""
         if block is None:
-            return Staged(0, None, dead)
+            return Staged(0, dead)
         self._append(block)
-        return Staged(len(block.row_ids), block.columns[self._key.number].values, dead)
+        return Staged(len(block.row_ids), dead)
 
     def _append(self, block: RowBlock) -> None:
         first_slot = self.columns.count
