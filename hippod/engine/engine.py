@@ -130,7 +130,11 @@ class Engine:
         loop = self._loop
         try:
             access.check_access(self.catalog, self.jobs, principal, operation)
-            outcome = self._handle(operation, principal, deadline)
+            handler = HANDLERS.get(type(operation))
+            if handler is not None:
+                outcome = handler(self, operation, deadline)
+            else:
+                outcome = PERSONAL_HANDLERS[type(operation)](self, operation, principal, deadline)
         except Exception as error:
             return _failed(loop, error)
         if isinstance(outcome, asyncio.Future):
@@ -140,12 +144,6 @@ class Engine:
         future: asyncio.Future[Any] = loop.create_future()
         future.set_result(outcome)
         return future
-
-    def _handle(self, operation: Operation, principal: Principal, deadline: float | None) -> Any:
-        handler = HANDLERS.get(type(operation))
-        if handler is not None:
-            return handler(self, operation, deadline)
-        return PERSONAL_HANDLERS[type(operation)](self, operation, principal, deadline)
 
     async def execute(self, operation: Operation, principal: Principal, deadline: float | None = None) -> Any:
         """`submit` and wait."""

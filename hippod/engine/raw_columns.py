@@ -16,6 +16,7 @@ from hippod.engine.arrays import BytesArray, Column, Values
 from hippod.engine.shapes import Shape, shape_for
 
 _OFFSETS: Final = np.dtype("<u4")
+_NOWHERE: Final = slice(0, 0)
 
 
 class RawCells(NamedTuple):
@@ -42,19 +43,18 @@ class RawColumn(NamedTuple):
 class RawForm:
     """What requests of one kind have in common that differ only in their data."""
 
-    __slots__ = ("columns", "count", "shape", "size_bytes")
+    __slots__ = ("columns", "count", "data", "offsets", "shape", "size_bytes", "valid")
 
     def __init__(self, kind: type, columns: Sequence[RawColumn], count: int) -> None:
-        """`kind` of operation; `count` rows."""
+        """`kind` of operation; `count` rows. `data`, `offsets` and `valid` are where these lie, one a column; empty where it has none."""
         self.columns = tuple(columns)
         self.count = count
-        self.size_bytes = sum(_length(c.cells.data) + _length(c.cells.offsets) for c in columns)
+        self.data = tuple(c.cells.data for c in columns)
+        self.offsets = tuple(c.cells.offsets or _NOWHERE for c in columns)
+        self.valid = tuple(c.valid or _NOWHERE for c in columns)
+        self.size_bytes = sum(where.stop - where.start for where in (*self.data, *self.offsets))
         described = [(c.field, c.cells.kind, c.cells.width, c.valid is not None) for c in columns]
         self.shape: Shape = shape_for((RawColumns, kind, *described))
-
-
-def _length(where: slice | None) -> int:
-    return 0 if where is None else where.stop - where.start
 
 
 class RawColumns(Sequence[Column]):
@@ -78,30 +78,27 @@ class RawColumns(Sequence[Column]):
 
 
 def merged(parts: Sequence[RawColumns]) -> list[Column]:
-    """The columns of requests of one shape, one behind the other; those of a single request are views of its data."""
-    return [Column(column.field, _values(parts, place), _valid(parts, place)) for place, column in enumerate(parts[0].form.columns)]
+    """The columns of requests of one shape, one behind the other; those of a single large request are views of its bytes."""
+    out = []
+    for place, column in enumerate(parts[0].form.columns):
+        values = _values(column.cells, parts, place)
+        valid = None if column.valid is None else np.frombuffer(_joined([p.data[p.form.valid[place]] for p in parts]), np.bool_)
+        out.append(Column(column.field, values, valid))
+    return out
 
 
-def _values(parts: Sequence[RawColumns], place: int) -> Values:
-    cells = [part.form.columns[place].cells for part in parts]
-    data = _joined(parts, [c.data for c in cells])
-    kind, width = cells[0].kind, cells[0].width
+def _values(cells: RawCells, parts: Sequence[RawColumns], place: int) -> Values:
+    kind, width = cells.kind, cells.width
+    data = _joined([part.data[part.form.data[place]] for part in parts])
     if isinstance(kind, np.dtype):
         numbers: npt.NDArray[Any] = np.frombuffer(data, kind)
         return numbers if width is None else numbers.reshape(-1, width)
-    offsets = np.frombuffer(_joined(parts, [c.offsets for c in cells if c.offsets is not None]), _OFFSETS)
+    offsets = np.frombuffer(_joined([part.data[part.form.offsets[place]] for part in parts]), _OFFSETS)
     return kind(_continued(offsets, [part.form.count for part in parts]), np.frombuffer(data, np.uint8))
 
 
-def _valid(parts: Sequence[RawColumns], place: int) -> npt.NDArray[np.bool_] | None:
-    where = [column.valid for part in parts if (column := part.form.columns[place]).valid is not None]
-    return np.frombuffer(_joined(parts, where), np.bool_) if where else None
-
-
-def _joined(parts: Sequence[RawColumns], where: Sequence[slice]) -> bytes | memoryview:
-    if len(parts) == 1:
-        return memoryview(parts[0].data)[where[0]]
-    return b"".join([part.data[piece] for part, piece in zip(parts, where, strict=True)])
+def _joined(pieces: Sequence[bytes | memoryview]) -> bytes | memoryview:
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _continued(offsets: npt.NDArray[np.uint32], counts: Sequence[int]) -> npt.NDArray[np.int64]:

@@ -33,18 +33,15 @@ from hippod.errors import AlreadyExists, HippodError, NotFound, Rejected
 RowOperation = Insert | Update | Upsert | Delete
 
 
-def shape_of(operation: RowOperation) -> Shape:
-    """The shape of a request: its kind, and the fields and dtypes of its columns."""
+def describe(operation: RowOperation) -> tuple[Shape, int]:
+    """The shape of a request, and about what its cells take, in bytes. Raises Rejected if it has no columns."""
     columns = _columns(operation)
     if isinstance(columns, RawColumns):
-        return columns.form.shape
-    return shape_for((type(operation), *[(c.field, _cell_shape(c.values)) for c in columns]))
-
-
-def size_of(operation: RowOperation) -> int:
-    """About what the cells of a request take, in bytes."""
-    columns = _columns(operation)
-    return columns.form.size_bytes if isinstance(columns, RawColumns) else sum(column_bytes(c.values) for c in columns)
+        return columns.form.shape, columns.form.size_bytes
+    if not columns:
+        raise Rejected("the request has no columns")
+    shape = shape_for((type(operation), *[(c.field, _cell_shape(c.values)) for c in columns]))
+    return shape, sum(column_bytes(c.values) for c in columns)
 
 
 def _cell_shape(values: Values) -> tuple[object, ...]:

@@ -58,16 +58,12 @@ def check_finite(name: str, vectors: npt.NDArray[np.float32], *, zero_refused: b
     magnitude = vectors.view(np.uint32) & _FLOAT32_SIGN_CLEAR
     # Zero wraps round to the top of the range: what remains below are the denormals.
     least = np.minimum.reduce(magnitude - _ONE, axis=None)
-    if len(vectors) == 1:
-        least_row = largest = np.maximum.reduce(magnitude, axis=None)
-    else:
-        rows = np.maximum.reduce(magnitude, axis=1)
-        least_row, largest = np.minimum.reduce(rows), np.maximum.reduce(rows)
+    largest = np.maximum.reduce(magnitude, axis=None)
     if least < _FLOAT32_DENORMAL_LAST or largest >= _FLOAT32_INFINITE:
         odd = (magnitude >= _FLOAT32_INFINITE) | (magnitude - _ONE < _FLOAT32_DENORMAL_LAST)
         position = int(np.argmax(odd.any(axis=1)))
         raise InvalidVector(f"vector {position} of {name!r} holds NaN, an infinity or a denormal number", field=name, position=position)
-    if zero_refused and least_row == 0:
+    if zero_refused and (largest == 0 or (len(vectors) > 1 and np.minimum.reduce(np.maximum.reduce(magnitude, axis=1)) == 0)):
         position = int(np.argmin(magnitude.any(axis=1)))
         raise InvalidVector(f"vector {position} of {name!r} is zero: it has no direction for cosine", field=name, position=position)
 

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from hippod.engine.effects import CatalogEffect
 from hippod.engine.operations import Result
@@ -52,8 +52,22 @@ class ExclusiveWrite(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class RowWrite:
-    """A row request in the queue."""
+class Waiting:
+    """A write in the queue. `alone`: tried in company before and struck by a defect there."""
+
+    future: asyncio.Future[Any]
+    size_bytes: int
+    deadline: float | None
+    alone: bool = field(default=False, init=False)
+
+    def fail(self, error: HippodError) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+@dataclass(slots=True, eq=False)
+class WaitingRows(Waiting):
+    """A row request."""
 
     table: Table
     operation: RowOperation
@@ -61,18 +75,10 @@ class RowWrite:
 
 
 @dataclass(slots=True, eq=False)
-class Waiting:
-    """A write in the queue. `alone`: tried in company before and struck by a defect there."""
+class WaitingAlone(Waiting):
+    """A write that must be alone."""
 
-    work: ExclusiveWrite | RowWrite
-    future: asyncio.Future[Result]
-    size_bytes: int
-    deadline: float | None
-    alone: bool = False
-
-    def fail(self, error: HippodError) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
+    write: ExclusiveWrite
 
 
 class WriteQueue:
@@ -110,19 +116,20 @@ class WriteQueue:
         deferred: list[Waiting] = []
         kinds = _Kinds()
         size = 0
-        while self._waiting and len(group) < GROUP_REQUESTS_MAX:
-            waiting = self._waiting[0]
+        queue = self._waiting
+        while queue and len(group) < GROUP_REQUESTS_MAX:
+            waiting = queue[0]
             if waiting.future.done() or (waiting.deadline is not None and waiting.deadline <= now):
                 waiting.fail(DeadlineExceeded("the deadline passed while the write waited; it was not applied"))
                 self._drop_first()
                 continue
-            joins = isinstance(waiting.work, RowWrite) and not waiting.alone
+            joins = isinstance(waiting, WaitingRows) and not waiting.alone
             if (group or deferred) and (not joins or size + waiting.size_bytes > BATCH_BYTES_MAX):
                 break
             self._drop_first()
-            if not isinstance(waiting.work, RowWrite) or waiting.alone:
+            if not isinstance(waiting, WaitingRows) or waiting.alone:
                 return [waiting]
-            if kinds.admit(waiting.work):
+            if kinds.admit(waiting):
                 group.append(waiting)
                 size += waiting.size_bytes
             else:
@@ -138,25 +145,24 @@ class _Kinds:
     """The kinds of row writes in a group by table, with the keys they touch; keys are looked at only once there are two kinds."""
 
     def __init__(self) -> None:
-        self._members: dict[int, dict[Shape, list[RowOperation]]] = {}
-        self._keys: dict[int, dict[Shape, set[object]]] = {}
-        self._blocked: set[int] = set()
+        self._members: dict[Table, dict[Shape, list[RowOperation]]] = {}
+        self._keys: dict[Table, dict[Shape, set[object]]] = {}
+        self._blocked: set[Table] = set()
 
-    def admit(self, write: RowWrite) -> bool:
-        number = write.table.number
-        if number in self._blocked:
+    def admit(self, write: WaitingRows) -> bool:
+        table, kind = write.table, write.shape
+        if table in self._blocked:
             return False
-        kind = write.shape
-        members = self._members.setdefault(number, {})
+        members = self._members.setdefault(table, {})
         if len(members) > 1 or (members and kind not in members):
-            key_field = write.table.schema.primary_key.name
-            keys = self._keys.setdefault(number, {})
+            key_field = table.schema.primary_key.name
+            keys = self._keys.setdefault(table, {})
             for other, operations in members.items():
                 if other not in keys:
                     keys[other] = {key for operation in operations for key in keys_of(operation, key_field)}
             mine = keys_of(write.operation, key_field)
             if not all(other == kind or touched.isdisjoint(mine) for other, touched in keys.items()):
-                self._blocked.add(number)
+                self._blocked.add(table)
                 return False
             keys.setdefault(kind, set()).update(mine)
         members.setdefault(kind, []).append(write.operation)

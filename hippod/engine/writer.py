@@ -28,12 +28,12 @@ from hippod.engine.checkpoint import Checkpointer
 from hippod.engine.effects import Effect
 from hippod.engine.operations import Delete, Result, WriteResult
 from hippod.engine.options import EngineOptions
-from hippod.engine.row_writes import RowOperation, prepare, shape_of, size_of
+from hippod.engine.row_writes import RowOperation, describe, prepare
 from hippod.engine.shapes import Shape
 from hippod.engine.table import StagedWrite, Table
 from hippod.engine.table_change import TableChange
 from hippod.engine.worker_thread import WorkerThread
-from hippod.engine.write_queue import BATCH_BYTES_MAX, Commit, ExclusiveWrite, RowWrite, Waiting, WriteQueue
+from hippod.engine.write_queue import BATCH_BYTES_MAX, Commit, ExclusiveWrite, Waiting, WaitingAlone, WaitingRows, WriteQueue
 from hippod.errors import HippodError, Internal, LimitExceeded, ProcessExit, RetryLater, StorageFull, UnknownOutcome
 from hippod.wal.log import BatchPosition, Log
 
@@ -76,13 +76,14 @@ class Writer:
         return 0.0 if self._busy_since is None else self._loop.time() - self._busy_since
 
     def submit_rows(self, table: Table, operation: RowOperation, deadline: float | None) -> asyncio.Future[WriteResult]:
-        """Queue a row write; its future gets a WriteResult or a HippodError. Raises RetryLater when too much waits."""
-        write = RowWrite(table, operation, shape_of(operation))
-        return self._submit(Waiting(write, self._loop.create_future(), size_of(operation), deadline))
+        """Queue a row write; its future gets a WriteResult or a HippodError. Raises RetryLater when too much waits, or Rejected for a
+        request without columns."""
+        shape, size = describe(operation)
+        return self._submit(WaitingRows(self._loop.create_future(), size, deadline, table, operation, shape))
 
     def submit_exclusive(self, write: ExclusiveWrite, deadline: float | None = None) -> asyncio.Future[Any]:
         """Queue a write that must be alone. Raises RetryLater when too much waits."""
-        return self._submit(Waiting(write, self._loop.create_future(), 0, deadline))
+        return self._submit(WaitingAlone(self._loop.create_future(), 0, deadline, write))
 
     def _submit(self, waiting: Waiting) -> asyncio.Future[Any]:
         if self._closing or self.failed.done():
@@ -160,8 +161,8 @@ class Writer:
     def _validate(self, group: Sequence[Waiting]) -> Commit:
         if not self._has_space() and not all(_frees_space(waiting) for waiting in group):
             raise StorageFull("the disk is almost full: only deletes and drops are taken until there is space again")
-        first = group[0].work
-        return _prepare_rows(group) if isinstance(first, RowWrite) else first.prepare()
+        first = group[0]
+        return first.write.prepare() if isinstance(first, WaitingAlone) else _prepare_rows(group)
 
     def _stage_and_log(self, commit: Commit) -> _Logged:
         changed = [(change, change.effects()) for change in commit.changes]
@@ -182,27 +183,26 @@ class Writer:
 
 
 def _frees_space(waiting: Waiting) -> bool:
-    work = waiting.work
-    return isinstance(work.operation, Delete) if isinstance(work, RowWrite) else work.frees_space
+    if isinstance(waiting, WaitingAlone):
+        return waiting.write.frees_space
+    return isinstance(waiting, WaitingRows) and isinstance(waiting.operation, Delete)
 
 
 def _prepare_rows(group: Sequence[Waiting]) -> Commit:
     """Step 2 for row writes: requests of one kind on one table are decided as one."""
-    changes: dict[int, TableChange] = {}
-    alike: dict[tuple[int, Shape], list[int]] = {}
-    writes = [waiting.work for waiting in group if isinstance(waiting.work, RowWrite)]
-    answers: list[Result | HippodError | None] = [None] * len(group)
+    writes = [waiting for waiting in group if isinstance(waiting, WaitingRows)]
+    alike: dict[tuple[Table, Shape], list[int]] = {}
     for position, write in enumerate(writes):
+        alike.setdefault((write.table, write.shape), []).append(position)
+    changes: dict[Table, TableChange] = {}
+    answers: list[Result | HippodError | None] = [None] * len(group)
+    for (table, _), positions in alike.items():
         try:
-            write.table.require_open()
+            table.require_open()
         except HippodError as error:
-            answers[position] = error
-            continue
-        if write.table.number not in changes:
-            changes[write.table.number] = TableChange(write.table)
-        alike.setdefault((write.table.number, write.shape), []).append(position)
-    for positions in alike.values():
-        change = changes[writes[positions[0]].table.number]
-        for position, answer in zip(positions, prepare(change, [writes[p].operation for p in positions]), strict=True):
+            found: list[WriteResult | HippodError] = [error] * len(positions)
+        else:
+            found = prepare(changes.setdefault(table, TableChange(table)), [writes[p].operation for p in positions])
+        for position, answer in zip(positions, found, strict=True):
             answers[position] = answer
     return Commit(answers, list(changes.values()))

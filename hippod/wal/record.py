@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 _HEADER: Final = struct.Struct("<IB3xIIQ")
@@ -20,18 +20,18 @@ _HEADER: Final = struct.Struct("<IB3xIIQ")
 Buffer = bytes | memoryview
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
-    """A record to append. `body` is given as buffers, so that large arrays need not be copied."""
+    """A record to append, never changed. `body` is given as buffers, so that large arrays need not be copied."""
 
     operation: int
     table: int
     request_id: int
     body: Sequence[Buffer]
+    body_bytes: int = field(init=False)
 
-    @property
-    def body_bytes(self) -> int:
-        return sum(part.nbytes if isinstance(part, memoryview) else len(part) for part in self.body)
+    def __post_init__(self) -> None:
+        self.body_bytes = sum([part.nbytes if isinstance(part, memoryview) else len(part) for part in self.body])
 
     @property
     def size_bytes(self) -> int:

@@ -28,8 +28,6 @@ _CELLS_ON_LOOP_MAX: Final = 4_096
 
 def write_rows(engine: Engine, operation: Insert | Update | Upsert | Delete, deadline: float | None) -> asyncio.Future[WriteResult]:
     table = engine.table(operation.database, operation.table, for_write=True)
-    if not isinstance(operation, Delete) and not operation.columns:
-        raise Rejected("the request has no columns")
     return engine.writer.submit_rows(table, operation, deadline)
 
 

@@ -206,13 +206,13 @@ class Session(asyncio.Protocol):
         except WireError as error:
             self.end(BadRequest(str(error)))
             return
-        self._carefully(self._handle, (header, layout, frame))
+        self._carefully(self._handle, header, layout, frame)
 
-    def _carefully(self, handle: Callable[[FrameHeader, Layout, Frame], None], read: _Read) -> None:
+    def _carefully(self, handle: Callable[[FrameHeader, Layout, Frame], None], header: FrameHeader, layout: Layout, frame: Frame) -> None:
         """Handle a frame: BadRequest refuses it, WireError ends the connection too, and a defect costs only this frame."""
-        header, codec = read[0], self._host.codec
+        codec = self._host.codec
         try:
-            handle(*read)
+            handle(header, layout, frame)
         except BadRequest as error:
             self._write(codec.encode_error(header.request_id, error))
         except WireError as error:
@@ -360,7 +360,7 @@ class Session(asyncio.Protocol):
     def _resume(self) -> None:
         """Take up what was held back, then read on if nothing stands against it."""
         while self._held and self._has_room():
-            self._carefully(self._start, self._held.pop(next(iter(self._held))))
+            self._carefully(self._start, *self._held.pop(next(iter(self._held))))
         if not self._held and not self._is_reading and not self._unread.is_too_much:
             self._read(True)
 
