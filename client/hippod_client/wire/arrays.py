@@ -13,9 +13,11 @@ Decoded arrays are views of the frame's memory; whoever decodes owns that memory
 from __future__ import annotations
 
 import itertools
+import math
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Self
 
 import numpy as np
@@ -53,6 +55,7 @@ OFFSETS_DTYPE: Final = np.dtype("<u4")
 _U32_MAX: Final = 0xFFFFFFFF
 # Below this a copy costs less than the handling of a view.
 _COPIED_BYTES_MAX: Final = 4_096
+_REMEMBERED: Final = 256
 
 
 class WireBytes:
@@ -217,19 +220,22 @@ def encode_block(array: WireArray) -> tuple[bytes, list[memoryview | bytes], int
         if size < _COPIED_BYTES_MAX:
             return entry, [offsets.tobytes(), data.tobytes()], size
         return entry, [np.ascontiguousarray(offsets).data.cast("B"), np.ascontiguousarray(data).data], size
-    known = DTYPE_NUMBERS.get(array.dtype)
-    if known is None:
-        raise WireError(f"no block holds the dtype {array.dtype}")
-    shape, size = array.shape, array.nbytes
-    if len(shape) == 1:
-        entry = BLOCK.pack(known, 1, 0, shape[0], 0, _fits(size))
-    elif len(shape) == 2 and shape[1]:
-        entry = BLOCK.pack(known, 2, 0, shape[0], shape[1], _fits(size))
-    else:
-        raise WireError(f"no block has the shape {shape}")
+    entry, size = _describe_numbers(array.dtype, array.shape)
     if size < _COPIED_BYTES_MAX:
         return entry, [array.tobytes()] if size else [], size
     return entry, [np.ascontiguousarray(array).data.cast("B")], size
+
+
+@lru_cache(_REMEMBERED)
+def _describe_numbers(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[bytes, int]:
+    """The table entry of a block of numbers, and its bytes."""
+    known = DTYPE_NUMBERS.get(dtype)
+    if known is None:
+        raise WireError(f"no block holds the dtype {dtype}")
+    if len(shape) not in (1, 2) or 0 in shape[1:]:
+        raise WireError(f"no block has the shape {shape}")
+    size = _fits(math.prod(shape) * dtype.itemsize)
+    return BLOCK.pack(known, len(shape), 0, shape[0], shape[1] if len(shape) > 1 else 0, size), size
 
 
 def _fits(size: int) -> int:

@@ -6,7 +6,7 @@ Only for bodies from a peer that is trusted (a client reading its server): limit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 import numpy as np
@@ -26,7 +26,8 @@ from hippod_client.wire.arrays import (
 )
 from hippod_client.wire.errors import WireError
 
-_REFERENCES = tuple(msgpack.ExtType(EXT_ARRAY, array_reference(index)) for index in range(16))
+_REFERENCES_MADE: Final = 16
+_REFERENCES: Final = tuple(msgpack.ExtType(EXT_ARRAY, array_reference(index)) for index in range(_REFERENCES_MADE))
 
 
 class Blocks(list[WireArray]):
@@ -38,7 +39,7 @@ class Blocks(list[WireArray]):
         index = len(self)
         if isinstance(values, (np.ndarray, WireBytes)):  # several times quicker than a union, and asked for each column
             self.append(values)
-            return _REFERENCES[index] if index < len(_REFERENCES) else msgpack.ExtType(EXT_ARRAY, array_reference(index))
+            return _REFERENCES[index] if index < _REFERENCES_MADE else msgpack.ExtType(EXT_ARRAY, array_reference(index))
         if isinstance(values, WireLists):
             self += (values.offsets, values.values)
             return msgpack.ExtType(EXT_LIST, list_reference(index, index + 1))
