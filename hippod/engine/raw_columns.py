@@ -7,6 +7,7 @@ requests cost more than all that is done with the rows: so a request keeps its b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from hippod.engine.arrays import BytesArray, Column, Values
 from hippod.engine.shapes import Shape, shape_for
 
-_OFFSETS: Final = np.dtype("<u4")
+_ENDS: Final = np.dtype("<u4")
 _NOWHERE: Final = slice(0, 0)
 
 
@@ -23,13 +24,13 @@ class RawCells(NamedTuple):
     """Where the cells of a column lie in the bytes of a request, little-endian and checked.
 
     Numbers: `kind` is their dtype, `width` the numbers a row of vectors has, else None. Byte strings: `kind` is their array, and at
-    `offsets` one uint32 more than there are rows, rising from 0 to the bytes at `data`.
+    `ends` is one uint32 a row: where its bytes end among those at `data`.
     """
 
     kind: np.dtype[Any] | type[BytesArray]
     data: slice
     width: int | None = None
-    offsets: slice | None = None
+    ends: slice | None = None
 
 
 class RawColumn(NamedTuple):
@@ -43,16 +44,16 @@ class RawColumn(NamedTuple):
 class RawForm:
     """What requests of one kind have in common that differ only in their data."""
 
-    __slots__ = ("columns", "count", "data", "offsets", "shape", "size_bytes", "valid")
+    __slots__ = ("columns", "count", "data", "ends", "shape", "size_bytes", "valid")
 
     def __init__(self, kind: type, columns: Sequence[RawColumn], count: int) -> None:
-        """`kind` of operation; `count` rows. `data`, `offsets` and `valid` are where these lie, one a column; empty where it has none."""
+        """`kind` of operation; `count` rows. `data`, `ends` and `valid` are where these lie, one a column; empty where it has none."""
         self.columns = tuple(columns)
         self.count = count
         self.data = tuple(c.cells.data for c in columns)
-        self.offsets = tuple(c.cells.offsets or _NOWHERE for c in columns)
+        self.ends = tuple(c.cells.ends or _NOWHERE for c in columns)
         self.valid = tuple(c.valid or _NOWHERE for c in columns)
-        self.size_bytes = sum(where.stop - where.start for where in (*self.data, *self.offsets))
+        self.size_bytes = sum(where.stop - where.start for where in (*self.data, *self.ends))
         described = [(c.field, c.cells.kind, c.cells.width, c.valid is not None) for c in columns]
         self.shape: Shape = shape_for((RawColumns, kind, *described))
 
@@ -93,19 +94,14 @@ def _values(cells: RawCells, parts: Sequence[RawColumns], place: int) -> Values:
     if isinstance(kind, np.dtype):
         numbers: npt.NDArray[Any] = np.frombuffer(data, kind)
         return numbers if width is None else numbers.reshape(-1, width)
-    offsets = np.frombuffer(_joined([part.data[part.form.offsets[place]] for part in parts]), _OFFSETS)
-    return kind(_continued(offsets, [part.form.count for part in parts]), np.frombuffer(data, np.uint8))
+    ends = np.frombuffer(_joined([part.data[part.form.ends[place]] for part in parts]), _ENDS)
+    offsets = np.zeros(len(ends) + 1, np.int64)
+    offsets[1:] = ends
+    if len(parts) > 1:
+        before = accumulate((part.form.data[place].stop - part.form.data[place].start for part in parts[:-1]), initial=0)
+        offsets[1:] += np.repeat(list(before), [part.form.count for part in parts])
+    return kind(offsets, np.frombuffer(data, np.uint8))
 
 
 def _joined(pieces: Sequence[bytes | memoryview]) -> bytes | memoryview:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-def _continued(offsets: npt.NDArray[np.uint32], counts: Sequence[int]) -> npt.NDArray[np.int64]:
-    """One run of offsets (n + 1,) from those of several parts, `counts` rows each, which all begin at 0."""
-    lengths = np.diff(offsets)
-    inside = np.ones(len(lengths), np.bool_)
-    inside[np.cumsum(np.array(counts[:-1], np.int64) + 1) - 1] = False
-    out = np.zeros(sum(counts) + 1, np.int64)
-    np.cumsum(lengths[inside], out=out[1:])
-    return out

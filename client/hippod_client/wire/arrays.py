@@ -52,6 +52,7 @@ BLOCK_ENTRY_BYTES: Final = BLOCK.size
 _TWO_INDEXES = struct.Struct("<HH")
 _THREE_INDEXES = struct.Struct("<HHHH")
 OFFSETS_DTYPE: Final = np.dtype("<u4")
+OFFSET_BYTES: Final = OFFSETS_DTYPE.itemsize
 _U32_MAX: Final = 0xFFFFFFFF
 # Below this a copy costs less than the handling of a view.
 _COPIED_BYTES_MAX: Final = 4_096

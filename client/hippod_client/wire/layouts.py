@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hippod_client.wire.arrays import BLOCK, BLOCK_ENTRY_BYTES, CELLS, DTYPES, OFFSETS_DTYPE, WireArray, WireBytes
+from hippod_client.wire.arrays import BLOCK, BLOCK_ENTRY_BYTES, CELLS, DTYPES, OFFSET_BYTES, OFFSETS_DTYPE, WireArray, WireBytes
 from hippod_client.wire.errors import WireError
 
 Frame = bytes | memoryview
@@ -36,7 +36,7 @@ class Place(NamedTuple):
     @property
     def head_bytes(self) -> int:
         """Bytes of the offsets before the cells; 0 where there are none."""
-        return 0 if self.kind is None else (self.shape[0] + 1) * OFFSETS_DTYPE.itemsize
+        return 0 if self.kind is None else (self.shape[0] + 1) * OFFSET_BYTES
 
 
 class _Fixed(NamedTuple):
@@ -76,7 +76,7 @@ class Layout:
             raise WireError(f"block {number}: the reserved bits are not zero")
         kind = CELLS.get(dtype_number)
         if kind is not None:
-            head = (rows + 1) * OFFSETS_DTYPE.itemsize
+            head = (rows + 1) * OFFSET_BYTES
             if ndim != 1 or columns or head > size:
                 raise WireError(f"block {number}: {size} bytes do not hold {rows} strings")
             self.places.append(Place(number, at, size, None, kind, (rows,)))
@@ -131,7 +131,7 @@ def _numbers(dtype: np.dtype[Any] | None, frame: Frame, at: int, shape: tuple[in
 
 
 def _cells(kind: type[WireBytes], frame: Frame, at: int, size: int, count: int) -> WireBytes:
-    head = (count + 1) * OFFSETS_DTYPE.itemsize
+    head = (count + 1) * OFFSET_BYTES
     return kind(np.frombuffer(frame, OFFSETS_DTYPE, count + 1, at), np.frombuffer(frame, np.uint8, size - head, at + head))
 
 

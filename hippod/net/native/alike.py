@@ -13,7 +13,7 @@ import msgspec
 from hippod.engine.arrays import BytesArray, StringArray
 from hippod.engine.operations import Insert, Update, Upsert
 from hippod.engine.raw_columns import RawCells, RawColumn, RawColumns, RawForm
-from hippod_client.wire.arrays import EXT_ARRAY, WireStrings
+from hippod_client.wire.arrays import EXT_ARRAY, OFFSET_BYTES, WireStrings
 from hippod_client.wire.layouts import Frame, Layout, Place
 
 _REMEMBERED: Final = 256
@@ -74,10 +74,12 @@ def _raw(layout: Layout, column: _SentColumn) -> RawColumn:
 
 
 def _cells(place: Place) -> RawCells:
-    head, end = place.at + place.head_bytes, place.at + place.size
+    end = place.at + place.size
     if place.dtype is not None:
         return RawCells(place.dtype, slice(place.at, end), place.shape[1] if len(place.shape) > 1 else None)
-    return RawCells(StringArray if place.kind is WireStrings else BytesArray, slice(head, end), None, slice(place.at, head))
+    head = place.at + place.head_bytes
+    # The first offset is 0 in every request.
+    return RawCells(StringArray if place.kind is WireStrings else BytesArray, slice(head, end), None, slice(place.at + OFFSET_BYTES, head))
 
 
 def _place(layout: Layout, reference: msgspec.msgpack.Ext) -> Place:
