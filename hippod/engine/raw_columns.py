@@ -6,7 +6,7 @@ requests cost more than all that is done with the rows: so a request keeps its b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Final, NamedTuple, overload
 
@@ -69,6 +69,9 @@ class RawColumns(Sequence[Column]):
 
     def __len__(self) -> int:
         return len(self.form.columns)
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(merged([self]))
 
     @overload
     def __getitem__(self, at: int) -> Column: ...

@@ -20,7 +20,8 @@ class WorkerThread:
     def __init__(self, name: str) -> None:
         self._loop = asyncio.get_running_loop()
         self._work: SimpleQueue[tuple[asyncio.Future[Any], Callable[[], Any]] | None] = SimpleQueue()
-        self._thread = Thread(target=self._run, name=name)
+        # A process that ends without closing it, because it could not start, does not wait for it.
+        self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def do(self, work: Callable[[], _T]) -> asyncio.Future[_T]:

@@ -11,7 +11,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -153,7 +153,7 @@ def _rendered(hint: Any) -> str:
         return " or ".join(_rendered(argument) for argument in arguments)
     if origin is np.ndarray:
         return f"block of {np.dtype(typing.get_args(arguments[1])[0]).name}"
-    if origin in (list, tuple):
+    if origin in (list, tuple, Sequence):
         return f"array of {_rendered(arguments[0])}"
     if origin is dict:
         return f"map of string to {_rendered(arguments[1])}"
