@@ -65,7 +65,7 @@ async def test_another_number_of_hits_is_exact_until_its_own_curve_is_measured(s
     hits = await subject.index.search(subject.queries, 50, {"recall": 0.9})
     assert (hits.slots == exact.slots).all()
     await subject.measured()
-    assert [curve.k for curve in subject.index.describe_recall().curves] == [10, 100]
+    assert [curve.k for curve in subject.index.describe_recall().curves] == [10, 60]
 
 
 async def test_curves_outlive_a_restart_and_damaged_ones_are_measured_again(subject: Subject) -> None:
