@@ -19,6 +19,7 @@ import sys
 import time
 import traceback
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -47,6 +48,7 @@ from hippod.engine.index.saved import read_manifest
 from hippod.engine.index.trained import TrainedPart
 from hippod.engine.index.vectors import MappedVectors, Slots, Vectors
 from hippod.engine.operations.indexes import Metric
+from hippod.scheduling import run_in_background, run_soon
 
 _RECEIVE_BYTES: Final = 1 << 18
 _STEP_S: Final = 0.008
@@ -176,16 +178,9 @@ class Host:
         metric = Metric(self._setup.metric)
         if kind == Kind.TRAIN:
             task = msgspec.json.decode(body, type=TrainTask)
-            slots = self._take_slots()
-            rows = self._vectors.view(int(slots[-1]) + 1)
-            dense = int(slots[0]) == 0 and len(slots) == len(rows)
-            built = Built(task.candidates[0])
-            if len(task.candidates) > 1:
-                built = Built(*choose(task.candidates, rows, slots, metric, task.threads))
-            if built.recipe is not None:
-                index = engines.train(built.recipe, rows if dense else rows[slots], metric, task.threads)
-                self._part = TrainedPart(self._vectors, metric, index, slots)
-                self._scattered = None if built.recipe.is_graph else built.recipe
+            # In a thread of its own: one that has stood back can't come forward again, and this one is to answer searches.
+            with ThreadPoolExecutor(1, "training", initializer=run_in_background) as background:
+                built = background.submit(self._train, task, metric).result()
             result = msgspec.json.encode(built)
         elif kind == Kind.LOAD:
             directory = Path(msgspec.json.decode(body, type=FileTask).directory)
@@ -209,6 +204,21 @@ class Host:
             raise ValueError(f"unknown message kind {kind}")
         _return_free_memory()
         return result
+
+    def _train(self, task: TrainTask, metric: Metric) -> Built:
+        """Build what the task says over the slots that were sent."""
+        assert self._vectors is not None
+        slots = self._take_slots()
+        rows = self._vectors.view(int(slots[-1]) + 1)
+        dense = int(slots[0]) == 0 and len(slots) == len(rows)
+        built = Built(task.candidates[0])
+        if len(task.candidates) > 1:
+            built = Built(*choose(task.candidates, rows, slots, metric, task.threads))
+        if built.recipe is not None:
+            index = engines.train(built.recipe, rows if dense else rows[slots], metric, task.threads)
+            self._part = TrainedPart(self._vectors, metric, index, slots)
+            self._scattered = None if built.recipe.is_graph else built.recipe
+        return built
 
     def _take_slots(self) -> Slots:
         slots = np.concatenate(self._sent_slots) if self._sent_slots else np.empty(0, np.int64)
@@ -317,6 +327,7 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _keep_native_logs_out()
+    run_soon()
     with socket.socket(fileno=descriptor) as connection:
         try:
             Host(connection).run()
