@@ -22,7 +22,7 @@ demo: .venv/ready ## Start a server, load 5,000 packages, search them, stop
 	@$(BIN)/python -m demo.run
 
 test: .venv/ready lint ## Check style, types, layers; run all tests (under 5 minutes)
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile
 
 lint: .venv/ready ## Check style, types and layers only
 	@$(BIN)/ruff check --quiet .

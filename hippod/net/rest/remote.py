@@ -6,11 +6,12 @@ for twice, or rows that change meanwhile, lose nothing. A server that does not a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from importlib import import_module
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 import msgspec
 
 from hippod.engine.arrays import Column
@@ -19,6 +20,9 @@ from hippod.engine.operations import CopyByQuery, RemoteSource
 from hippod.engine.schema import KEY_TYPES, DataType, Field
 from hippod.errors import Rejected
 from hippod.net.rest.columns import read_column
+
+if TYPE_CHECKING:
+    import httpx
 
 _TIMEOUT_S: Final = 60.0
 _PAGE_ROWS: Final = 1_000
@@ -62,6 +66,8 @@ class RestReader:
         """Raises Rejected for a server that cannot be reached, refuses, or answers what is no answer."""
         source = operation.remote
         assert source is not None
+        # Loaded when it is first needed, off the event loop: it takes longer than the rest of this package.
+        httpx = await asyncio.to_thread(import_module, "httpx")
         async with httpx.AsyncClient(auth=(source.user, source.password), timeout=_TIMEOUT_S, trust_env=False) as client:
             remote = _RemoteTableReader(client, source, operation)
             await remote.describe()
@@ -81,6 +87,8 @@ class _RemoteTableReader:
 
     async def describe(self) -> None:
         """Find the first host that answers, and what the table has there."""
+        import httpx
+
         found = None
         for host in self._hosts:
             self._host = host
