@@ -24,7 +24,6 @@ from hippod.net.logins import Logins
 from hippod.net.native.server import NativeServer
 from hippod.net.rest.remote import RestReader
 from hippod.net.rest.server import RestServer
-from hippod.scheduling import run_soon
 
 # The event loop wants the interpreter back from a computing thread within this time.
 _SWITCH_INTERVAL_S: Final = 0.0005
@@ -50,7 +49,6 @@ def serve(config: Config) -> None:
 async def run_server(config: Config) -> None:
     """As `serve`, on the running event loop."""
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    run_soon()
     _allow_files(config.net.connections_max + _OTHER_FILES)
     _give_large_blocks_back()
     loop = asyncio.get_running_loop()
