@@ -10,9 +10,13 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from hippod.engine.index.host_process import HostProcess
+from hippod.engine.index.protocol import HostSetup
+from hippod.engine.index.vectors import VectorFile
 from hippod.scheduling import run_in_background, run_soon
 
 _SCHED_GETATTR = {"x86_64": 315, "aarch64": 275}
@@ -21,11 +25,11 @@ _RELEASE = tuple(int(number) for number in platform.release().split("-", maxspli
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="turns of other systems can't be asked for")
 
 
-def _turn_ns() -> int:
-    """The turns of this thread."""
+def _turn_ns(thread: int = 0) -> int:
+    """The turns of a thread, or of this one."""
     attributes = ctypes.create_string_buffer(48)
     number = _SCHED_GETATTR[platform.machine()]
-    assert ctypes.CDLL(None).syscall(number, 0, attributes, len(attributes), 0) == 0
+    assert ctypes.CDLL(None).syscall(number, thread, attributes, len(attributes), 0) == 0
     runtime: int = struct.unpack("<IIQiIQQQ", attributes.raw)[5]
     return runtime
 
@@ -44,6 +48,17 @@ def test_a_thread_that_is_to_run_soon_has_short_turns_and_what_it_starts_has_not
     usual = _turn_ns()
     assert _in_new_thread(_turn_ns, run_soon) == 100_000
     assert _in_new_thread(lambda: _in_new_thread(_turn_ns), run_soon) == usual > 100_000
+
+
+@pytest.mark.skipif(sys.platform == "linux" and _RELEASE < (6, 12), reason="the kernel has turns of one length")
+async def test_an_index_host_has_short_turns(tmp_path: Path) -> None:
+    vectors = VectorFile(tmp_path / "vectors", 4)
+    host = await HostProcess.start(HostSetup(str(vectors.path), 4, "float32", "l2"))
+    try:
+        assert _turn_ns(host.pid) == 100_000
+    finally:
+        await host.close()
+        vectors.close()
 
 
 def test_work_in_the_background_and_what_it_starts_stands_back_but_nobody_else() -> None:

@@ -31,8 +31,6 @@ _FORMS: Final = {
     Metric.HAMMING: ("binary",),
     Metric.JACCARD: ("binary",),
 }
-
-
 _TYPES: Final = {"float": DataType.FLOAT_VECTOR, "binary": DataType.BINARY_VECTOR, "sparse": DataType.SPARSE_FLOAT_VECTOR}
 
 
