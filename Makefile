@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA_DIR ?= ./data
 
+# Processes that the tests start take the modules that earlier ones have compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint serve bench soak reference clean
 

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import settings
 
+from hippod.engine import access
 from hippod.testing import ServerProcess
 from hippod_client.sync import Client
 
 # How long an example takes depends on what else the machine does: no test asserts a time.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Engines inside this process hash passwords quickly; servers, processes of their own, hash as they always do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(access, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")

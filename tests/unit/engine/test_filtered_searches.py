@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from hippod.engine.operations import (
     CreateTable,
     Delete,
     DescribeRecall,
+    DescribeTable,
     Insert,
     Search,
     SearchWay,
@@ -92,16 +95,36 @@ class Places:
         return float(np.mean([len(np.intersect1d(a, b)) / K for a, b in zip(found, truth, strict=True)]))
 
 
-@pytest.fixture(params=["IVF_FLAT", "HNSW"])
-async def places(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Places]:
-    options = EngineOptions(data_dir=tmp_path / "data", free_bytes_min=0, index=IndexOptions(train_rows_min=1_000))
-    engine = await Engine.open(options)
+@asynccontextmanager
+async def engine_on(data_dir: Path) -> AsyncIterator[Engine]:
+    engine = await Engine.open(EngineOptions(data_dir=data_dir, free_bytes_min=0, index=IndexOptions(train_rows_min=1_000)))
     try:
-        made = Places(engine)
-        await made.make(request.param)
-        yield made
+        yield engine
     finally:
         await engine.close()
+
+
+@pytest.fixture(scope="module", params=["IVF_FLAT", "HNSW"])
+def indexed(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The data directory of a stopped engine whose index of this kind has been trained."""
+    data_dir = tmp_path_factory.mktemp(request.param) / "data"
+
+    async def make() -> None:
+        async with engine_on(data_dir) as engine:
+            await Places(engine).make(request.param)
+
+    asyncio.run(make())
+    return data_dir
+
+
+@pytest.fixture
+async def places(indexed: Path, tmp_path: Path) -> AsyncIterator[Places]:
+    shutil.copytree(indexed, tmp_path / "data")
+    async with engine_on(tmp_path / "data") as engine:
+        async with asyncio.timeout(60):
+            while not (await run(engine, DescribeTable("places"))).indexes[0].vectors:
+                await asyncio.sleep(0.01)
+        yield Places(engine)
 
 
 async def test_every_share_of_matches_has_its_recall(places: Places) -> None:

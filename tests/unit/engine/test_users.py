@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from argon2 import Parameters, Type, extract_parameters
 
+from hippod.engine import access
 from hippod.engine.access import Principal
 from hippod.engine.check import check_directory, print_log
 from hippod.engine.engine import Engine
@@ -27,6 +29,7 @@ from hippod.engine.operations import (
 )
 from hippod.engine.operations.users import PASSWORD_BYTES_MAX
 from hippod.errors import AlreadyExists, AuthenticationFailed, InvalidName, LimitExceeded, PermissionDenied, Rejected, UserNotFound
+from hippod.testing import ServerProcess
 from tests.unit.engine.harness import BOOKS, crash_copy, make_books, opened, run
 
 SECRET = "canary-7f3a"
@@ -52,6 +55,15 @@ async def test_a_user_logs_in_with_its_password_and_no_other_also_after_a_crash(
         assert await run(again, DescribeUser("ann")) == expected
         assert [user.user for user in (await run(again, ListUsers())).users] == ["ann", "shiva"]
         assert [user.user for user in (await run(again, ListUsers("a*,bob"))).users] == ["ann"]
+
+
+async def test_passwords_are_hashed_slowly_and_those_of_unknown_users_are_verified_as_slowly(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path / "data"):
+        pass
+    async with opened(tmp_path / "data") as engine:
+        stored = engine.catalog.users["shiva"].password_hash
+    slow = Parameters(Type.ID, version=19, salt_len=16, hash_len=32, time_cost=2, memory_cost=19 * 1_024, parallelism=1)
+    assert extract_parameters(stored) == extract_parameters(access._NOBODY) == slow
 
 
 async def test_a_new_password_holds_and_the_old_one_does_not(engine: Engine) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,16 +28,42 @@ from tests.unit.engine.index.subject import DIMENSION, Subject, activate
 ROWS = 6_000
 
 
-@pytest.fixture(params=["IVF_PQ_FS", "HNSW"])
-async def subject(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
-    params = {"nlist": 60, "M": 10, "ef_construction": 40}
-    made = Subject(tmp_path, "l2", request.param, params)
-    made.add(made.vectors(ROWS))
-    await activate(made)
+@pytest.fixture(scope="module", params=["IVF_PQ_FS", "HNSW"])
+def activated(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """Where an index of this kind lies, trained, measured and closed."""
+    kind: str = request.param
+    directory = tmp_path_factory.mktemp(kind) / kind
+
+    async def train() -> None:
+        made = over_rows(directory)
+        await activate(made)
+        await made.measured()
+        await made.index.close(save=True)
+        made.pool.close()
+
+    directory.mkdir()
+    asyncio.run(train())
+    return directory
+
+
+@pytest.fixture
+async def subject(activated: Path, tmp_path: Path) -> AsyncIterator[Subject]:
+    directory = tmp_path / activated.name
+    shutil.copytree(activated, directory)
+    made = over_rows(directory)
+    await made.index.load(lambda _share, _stage: None)
+    await made.trained()
     await made.measured()
     yield made
     await made.index.close(save=False)
     made.pool.close()
+
+
+def over_rows(directory: Path) -> Subject:
+    """An index whose kind is the name of its directory, before it has been trained or loaded."""
+    made = Subject(directory, "l2", directory.name, {"nlist": 60, "M": 10, "ef_construction": 40})
+    made.rows.add(made.vectors(ROWS))
+    return made
 
 
 async def found(subject: Subject, queries: Vectors, promise: float) -> float:
@@ -297,7 +325,9 @@ async def test_a_plan_shows_the_setting_that_a_promise_gets(subject: Subject) ->
 
 
 async def test_measuring_is_shown_while_it_lasts(subject: Subject) -> None:
+    await subject.index.search(subject.queries, 30, {"recall": 0.9})
+    await subject.measured()
     ((action, stages),) = subject.shown
     assert action == "measure_recall"
-    assert (stages[0], stages[-1]) == ("finding exact answers for k up to 10", "measuring recall for k up to 10")
+    assert (stages[0], stages[-1]) == ("finding exact answers for k up to 30", "measuring recall for k up to 30")
     assert subject.index.describe_recall().measuring == ""
