@@ -26,7 +26,7 @@ from hippod.net.rest.remote import RestReader
 from hippod.net.rest.server import RestServer
 
 # The event loop wants the interpreter back from a computing thread within this time.
-_SWITCH_INTERVAL_S: Final = 0.0005
+_SWITCH_INTERVAL_S: Final = 0.0001
 # After a disk failure: so long for the answers to what was open to leave.
 _LAST_WORDS_S: Final = 0.1
 # Descriptors for everything but connections: log, store, vector files, index hosts.

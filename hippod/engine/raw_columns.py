@@ -18,6 +18,7 @@ from hippod.engine.shapes import Shape, shape_for
 
 _ENDS: Final = np.dtype("<u4")
 _NOWHERE: Final = slice(0, 0)
+_LONG_BYTES: Final = 64 << 10
 
 
 class RawCells(NamedTuple):
@@ -107,4 +108,9 @@ def _values(cells: RawCells, parts: Sequence[RawColumns], place: int) -> Values:
 
 
 def _joined(pieces: Sequence[bytes | memoryview]) -> bytes | memoryview:
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    if len(pieces) == 1:
+        return pieces[0]
+    if len(pieces[0]) < _LONG_BYTES:
+        return b"".join(pieces)
+    # Unlike the joining of views this leaves the interpreter to the event loop meanwhile.
+    return np.concatenate([np.frombuffer(piece, np.uint8) for piece in pieces]).data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -11,7 +12,7 @@ from hippod.engine.access import Principal
 from hippod.errors import AuthenticationFailed, RetryLater
 
 # A hash takes 19 MiB and tens of milliseconds: this many at once leave the server its memory and a processor.
-HASHES_MAX: Final = 4
+HASHES_MAX: Final = max(1, min(4, (os.cpu_count() or 1) - 1))
 WAITING_MAX: Final = 256
 FREE_FAILURES: Final = 5
 # Many may share an address, and one of them with an old password must not hold up the others.

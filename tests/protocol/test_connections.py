@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hippod.engine.operations import Get, GetResult
 from hippod.errors import AuthenticationFailed
 from hippod.net import logins
 from hippod.net.native import server as native
+from hippod.net.native.session import Session
 from hippod_client.wire.frames import FRAME_BYTES_MAX, LOGIN_FRAME_BYTES_MAX, Kind
 from tests.protocol.peer import HELLO, LOGIN, PATIENCE_S, Peer, block, encoded
 from tests.protocol.slow_engine import Served, served
@@ -161,6 +164,42 @@ async def test_unfinished_frames_of_all_connections_together_are_bounded() -> No
         await (await slow.greeted()).ping()
 
 
+async def test_a_connection_that_brings_much_gets_its_turn_like_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the loop turns on all the time, and nothing else is ready: so much of a long frame is taken in each turn."""
+    taken: Counter[int] = Counter()
+    turn = 0
+    receive = Session.data_received
+
+    def received(session: Session, data: bytes) -> None:
+        taken[turn] += len(data)
+        receive(session, data)
+
+    def send(host: str, port: int) -> None:
+        with socket.create_connection((host, port), PATIENCE_S) as sender:
+            sender.sendall(HELLO + LOGIN)
+            while Kind.LOGGED_IN not in kinds_in(sender.recv(4_096)):
+                pass
+            sender.sendall(struct.pack("<IBBHIIII", FRAME_BYTES_MAX - 4, Kind.REQUEST, 0, 1, 1, 16, 0, 0) + bytes(32 << 20))
+
+    monkeypatch.setattr(Session, "data_received", received)
+    async with served() as slow:
+        sending = asyncio.create_task(asyncio.to_thread(send, *slow.address))
+        while not sending.done():
+            turn += 1
+            await asyncio.sleep(0)
+        assert sum(taken.values()) > 1 << 20
+        assert max(taken.values()) <= 256 << 10
+
+
+def kinds_in(data: bytes) -> list[int]:
+    """The kinds of the frames in `data`."""
+    kinds = []
+    while data:
+        kinds.append(data[4])
+        data = data[struct.unpack_from("<I", data)[0] + 4 :]
+    return kinds
+
+
 def rows_reply(megabytes: int) -> GetResult:
     return GetResult([], np.zeros(megabytes << 18, np.int32))
 
@@ -243,7 +282,7 @@ async def test_a_wrong_password_and_an_unknown_user_get_the_same_words_and_the_e
         assert texts == {("AUTHENTICATION_FAILED", "wrong user or password")}
 
 
-async def test_no_more_than_four_passwords_are_checked_at_once() -> None:
+async def test_only_so_many_passwords_are_checked_at_once_that_a_processor_is_left() -> None:
     checking: list[asyncio.Future[Principal]] = []
     came = asyncio.Semaphore(0)
 
@@ -261,13 +300,13 @@ async def test_no_more_than_four_passwords_are_checked_at_once() -> None:
         for number in range(10):
             await asyncio.wait_for(came.acquire(), PATIENCE_S)
             if number == logins.HASHES_MAX - 1:
-                assert len(checking) == 4
+                assert len(checking) == logins.HASHES_MAX
                 other = await slow.connect()
                 other.send(Kind.HELLO, 0, {"versions": [1], "client": "x"})
                 assert (await other.receive()).kind is Kind.WELCOME
             if number >= logins.HASHES_MAX - 1:
                 checking[number - logins.HASHES_MAX + 1].set_result(Principal("shiva"))
-        for future in checking[7:]:
+        for future in checking[11 - logins.HASHES_MAX :]:
             future.set_result(Principal("shiva"))
         for peer in peers:
             assert (await peer.receive()).kind is Kind.WELCOME

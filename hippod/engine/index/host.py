@@ -27,12 +27,12 @@ import msgspec
 import numpy as np
 
 from hippod.engine.index import engines
+from hippod.engine.index.batch_size import BatchSize
 from hippod.engine.index.choice import choose
 from hippod.engine.index.exact import Hits, Mask
 from hippod.engine.index.known_filters import KnownFilters
 from hippod.engine.index.look_out import LookOut
 from hippod.engine.index.protocol import (
-    BATCH_QUERIES_MAX,
     Built,
     FileTask,
     Header,
@@ -85,6 +85,7 @@ class Host:
         self._status_at = 0.0
         self._work_allowed_s = 0.0
         self._look_out = LookOut(_LOOK_OUT_S)
+        self._batch_size = BatchSize()
 
     def run(self) -> None:
         """Serve until the server closes the socket."""
@@ -231,18 +232,20 @@ class Host:
         batch = [self._searches.popleft()]
         rows = first.rows
         others: deque[_Waiting] = deque()
-        while self._searches and rows < BATCH_QUERIES_MAX:
+        while self._searches and rows < self._batch_size.queries:
             waiting = self._searches.popleft()
             like = waiting.header[4:9] == first[4:9]
-            if like and rows + waiting.header.rows <= BATCH_QUERIES_MAX:
+            if like and rows + waiting.header.rows <= self._batch_size.queries:
                 batch.append(waiting)
                 rows += waiting.header.rows
             else:
                 others.append(waiting)
         self._searches.extendleft(reversed(others))
         queries = batch[0].queries if len(batch) == 1 else np.concatenate([waiting.queries for waiting in batch])
+        started = time.perf_counter()
         # The mask of the last one is the newest.
         hits, short = self._search(queries, first, batch[-1].mask)
+        self._batch_size.took(rows, time.perf_counter() - started)
         self._look_out.answered(alone=rows == 1)
         if len(batch) == 1:
             self._send(encode_found(first.ident, hits, short))

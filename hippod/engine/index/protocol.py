@@ -39,7 +39,7 @@ from hippod.engine.index.vectors import Slots, Vectors
 
 HEADER: Final = struct.Struct("=10I")
 SLOTS_PER_MESSAGE: Final = 65_536
-# Queries that a host answers in one call, and so the most that are sent as one: fewer leave server, host and clients busy side by side.
+# The most queries of several searches that are sent as one; how many of them a host answers in one call it finds out.
 BATCH_QUERIES_MAX: Final = 16
 _PADDING: Final = (b"", b"\0" * 7, b"\0" * 6, b"\0" * 5, b"\0" * 4, b"\0" * 3, b"\0" * 2, b"\0")
 

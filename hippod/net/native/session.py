@@ -44,6 +44,8 @@ from hippod_client.wire.layouts import Frame, Layout
 PROTOCOL_VERSION: Final = 1
 SERVER_NAME: Final = f"hippod/{version('hippod')}"
 _ENDING_S: Final = 2.0
+# Once a connection has brought so much, the others get their turn.
+_BYTES_A_TURN: Final = 128 << 10
 
 _Read = tuple[FrameHeader, Layout, Frame]
 
@@ -140,6 +142,10 @@ class Session(asyncio.Protocol):
             self._take(frame)
         if self._held and self._is_reading:
             self._read(False)
+        elif len(data) >= _BYTES_A_TURN and self._is_reading:
+            # Left to itself the transport reads on for as long as there is more.
+            self._read(False)
+            self._loop.call_soon(self._resume)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - how a connection ends changes nothing
         self.stage = Stage.ENDING

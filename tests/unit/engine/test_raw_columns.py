@@ -93,3 +93,15 @@ def test_lists_and_columns_of_different_lengths_are_not_kept_raw() -> None:
     for cells in ({"id": np.array([1]), "tags": [[1, 2]]}, {"id": np.array([1]), "n": np.array([1, 2])}):
         operations = [decoded("insert", cells) for _ in range(3)]
         assert not any(isinstance(operation.columns, RawColumns) for operation in operations)
+
+
+def test_long_columns_are_joined_as_short_ones_are() -> None:
+    rows = [(at, "word" * (at % 9), b"x", True, at / 2) for at in range(20_000)]
+    raw, eager = [], []
+    for some in (rows, rows[::-1]):
+        eager.append(list(decoded("insert", cells_of(some, True)).columns))
+        columns = decoded("insert", cells_of(some, True)).columns
+        assert isinstance(columns, RawColumns)
+        raw.append(columns)
+    for joined, one, other in zip(merged(raw), *eager, strict=True):
+        assert listed(joined.values) == listed(one.values) + listed(other.values)
