@@ -69,3 +69,9 @@ class FileSystem:
 
     def unlink(self, path: Path) -> None:
         path.unlink()
+
+
+def free_bytes(path: Path) -> int:
+    """What is free on the disk of a path for users that are not root."""
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from hippod.engine import access
@@ -35,6 +33,7 @@ from hippod.engine.table import Table
 from hippod.engine.trash import Trash
 from hippod.engine.writer import Writer
 from hippod.errors import DiskFailure, ProcessExit, StorageFull
+from hippod.fs import free_bytes
 from hippod.wal.log import Log
 
 LOG_STALLED_S: Final = 5.0
@@ -220,7 +219,7 @@ class Engine:
     async def _watch_space(self) -> None:
         """Turn to read-only before the disk is full, and back when there is space again."""
         while True:
-            free = await asyncio.to_thread(_free_bytes, self.directory.path)
+            free = await asyncio.to_thread(free_bytes, self.directory.path)
             enough = free >= self.options.free_bytes_min
             if enough != self.has_space:
                 _log.warning("%d bytes are free on the disk of the data: %s", free, "writable again" if enough else "read-only now")
@@ -262,8 +261,3 @@ def _failed(loop: asyncio.AbstractEventLoop, error: Exception) -> asyncio.Future
     future: asyncio.Future[Any] = loop.create_future()
     future.set_exception(error)
     return future
-
-
-def _free_bytes(path: Path) -> int:
-    status = os.statvfs(path)
-    return status.f_bavail * status.f_frsize

@@ -30,6 +30,7 @@ from hippod.engine.rowblock import RowBlock, are_among, concat_alike, decode_blo
 from hippod.engine.store.block_map import BlockMap, TabletBlocks
 from hippod.engine.store.values import BlockKey, decode_dead, seal, unseal
 from hippod.errors import DamagedData, DiskFailure, NoPermission, StorageFull
+from hippod.fs import free_bytes
 from hippod.wal.log import AppliedPosition
 
 FORMAT_VERSION: Final = 1
@@ -37,6 +38,7 @@ _APPLIED: Final = struct.Struct("<QQI")
 _VERSION: Final = struct.Struct("<I")
 _REWRITES_MAX: Final = 256
 _READ_BLOCKS: Final = 64
+_FULL_BYTES: Final = 4 << 20
 
 
 @dataclass(slots=True)
@@ -113,7 +115,7 @@ class RowStore:
         # Ahead of the commit: should it fail, the log has the changes still, and they are applied again.
         self._fields.update(changes.fields)
         try:
-            with _disk_errors(self._environment.path()), self._environment.begin(write=True) as transaction:
+            with _disk_errors(Path(self._environment.path())), self._environment.begin(write=True) as transaction:
                 for key, document in changes.put_catalog.items():
                     transaction.put(key, seal(key, [document]), db=self._catalog)
                 for key in changes.delete_catalog:
@@ -143,7 +145,7 @@ class RowStore:
             return 0
         gone = sum(blocks.counts[first].dead for first in chosen)
         try:
-            with _disk_errors(self._environment.path()), self._environment.begin(write=True) as transaction:
+            with _disk_errors(Path(self._environment.path())), self._environment.begin(write=True) as transaction:
                 for first in chosen:
                     if first in blocks.counts and blocks.counts[first].dead:
                         self._rewrite(transaction, table, tablet, blocks, blocks.merge_around(first))
@@ -285,7 +287,7 @@ class RowStore:
 
 
 @contextmanager
-def _disk_errors(path: object) -> Iterator[None]:
+def _disk_errors(path: Path) -> Iterator[None]:
     """LMDB's errors as ours."""
     try:
         yield
@@ -296,7 +298,10 @@ def _disk_errors(path: object) -> Iterator[None]:
     except lmdb.Error as error:
         if getattr(error, "code", None) in (errno.EACCES, errno.EPERM):
             raise NoPermission(f"no permission to use the store {path}: {error}") from error
-        raise DiskFailure(f"the store {path} cannot be read or written: {error}") from error
+        free = free_bytes(path)
+        # LMDB says "Input/output error" of a full disk too.
+        full = f"; {free} bytes are free on its disk: make space and start again, nothing is lost" if free < _FULL_BYTES else ""
+        raise DiskFailure(f"the store {path} cannot be read or written: {error}{full}") from error
 
 
 def _distinct(row_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -30,12 +30,14 @@ def first_bad(vectors: npt.NDArray[np.float32], *, zero_refused: bool) -> int | 
     return None
 
 
-@given(arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 3)), elements=CELLS), st.booleans())
-def test_first_vector_that_is_no_direction_or_no_number_is_named(vectors: npt.NDArray[np.float32], zero_refused: bool) -> None:
-    expected = first_bad(vectors, zero_refused=zero_refused)
+@pytest.mark.parametrize("ordinary", [0, 10_000])
+@given(odd=arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 3)), elements=CELLS), zero_refused=st.booleans())
+def test_first_vector_that_is_no_direction_or_no_number_is_named(odd: npt.NDArray[np.float32], zero_refused: bool, ordinary: int) -> None:
+    vectors = np.concatenate((np.full((ordinary, odd.shape[1]), -0.5, np.float32), odd))
+    expected = first_bad(odd, zero_refused=zero_refused)
     if expected is None:
         check_finite("v", vectors, zero_refused=zero_refused)
         return
     with pytest.raises(InvalidVector) as caught:
         check_finite("v", vectors, zero_refused=zero_refused)
-    assert caught.value.details == {"field": "v", "position": expected}
+    assert caught.value.details == {"field": "v", "position": ordinary + expected}

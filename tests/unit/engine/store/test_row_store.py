@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from hippod.engine.arrays import StringArray
 from hippod.engine.rowblock import ColumnData, RowBlock, select_rows
+from hippod.engine.store import row_store
 from hippod.engine.store.row_store import RowStore, StoreChanges
-from hippod.errors import DamagedData, StorageFull
+from hippod.errors import DamagedData, DiskFailure, StorageFull
 from hippod.wal.log import AppliedPosition
 
 DATABASE = bytes(16)
@@ -121,6 +123,25 @@ def test_a_failed_apply_changes_nothing(tmp_path: Path) -> None:
     assert store.applied().lsn == 1
     store.apply(StoreChanges(dead=[(1, 0, np.array([7]))]), AppliedPosition(2, 2, 2))
     assert living(store) == [i for i in range(1, 101) if i != 7]
+
+
+@pytest.mark.parametrize(
+    ("free", "said"), [(0, "0 bytes are free .* make space and start again"), (1 << 40, "cannot be read or written: [^;]*$")]
+)
+def test_a_store_that_cannot_be_written_says_so_when_its_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, said: str
+) -> None:
+    store = opened(tmp_path / "lmdb")
+    store.apply(StoreChanges(put_blocks=[(1, 0, block(1, 100))]), AppliedPosition(1, 1, 1))
+    monkeypatch.setattr(row_store, "free_bytes", lambda _path: free)
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "lmdb" / "data.mdb").stat().st_size, allowed[1]))
+    try:
+        with pytest.raises(DiskFailure, match=said):
+            store.apply(StoreChanges(put_blocks=[(1, 0, block(1_000, 1_000))]), AppliedPosition(2, 2, 2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert living(store) == list(range(1, 101))
 
 
 def damage(path: Path, database: bytes, change: Callable[[bytes], bytes]) -> None:
