@@ -136,7 +136,7 @@ def normalised(rows: Vectors) -> Vectors:
     """Copies of unit length."""
     with np.errstate(over="ignore"):
         squares = np.vecdot(rows, rows)
-    if len(rows) and not (squares.min() > _SQUARE_MIN and squares.max() < _SQUARE_MAX):
+    if len(rows) and not (np.minimum.reduce(squares) > _SQUARE_MIN and np.maximum.reduce(squares) < _SQUARE_MAX):
         wide = rows.astype(np.float64)
         return np.asarray(wide / np.sqrt(np.vecdot(wide, wide))[:, None], np.float32)
     return np.asarray(rows / np.sqrt(squares)[:, None])

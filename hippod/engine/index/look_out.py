@@ -14,11 +14,10 @@ from typing import Final
 
 _LEAST_S: Final = 0.0001
 _LONE_GAP_S: Final = 0.0015
-# What a lone search takes with its host, and then a client until it sends the next.
+# What a lone search takes with its host.
 _ANSWER_S: Final = 0.0005
-_NEXT_S: Final = 0.0002
 # A loop that looks out keeps its processor from everybody else: it had better not try again at once.
-_PAUSE_SEARCHES: Final = 64
+_PAUSE_SEARCHES: Final = 8
 _WHOSE: Final = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
 
 
@@ -57,14 +56,12 @@ class LookOut:
         else:
             self.seconds = self._longest_s if arrived else self.seconds / 2
 
-    @property
-    def is_disturbed(self) -> bool:
-        """Whether somebody else has wanted the processor since it began."""
-        return _switches() != self._switches
-
 
 class LoopLookOut:
-    """Keeps an event loop awake while a lone search is with its host, and for a moment after the answer. Event loop only."""
+    """Keeps an event loop awake while a lone search is with its host. Event loop only.
+
+    For the next search it sleeps: the client that is to send it needs a processor, and the host looks out on the other one.
+    """
 
     def __init__(self) -> None:
         self._look_out = LookOut(_ANSWER_S, _PAUSE_SEARCHES)
@@ -76,11 +73,9 @@ class LoopLookOut:
 
     def sent(self, *, alone: bool) -> None:
         """A search goes to the host, where no other is (`alone`)."""
-        if not alone or (self._is_turning and self._look_out.is_disturbed):
+        if not alone:
             self._until = 0.0
-        elif self._is_turning:
-            self._until = time.perf_counter() + self._look_out.seconds
-        elif self._look_out.seconds and self._has_processor:
+        elif self._look_out.seconds and self._has_processor and not self._is_turning:
             self._until = self._look_out.begin()
             self._is_turning, self._was_answered = True, False
             self._loop.call_soon(self._turn)
@@ -88,16 +83,14 @@ class LoopLookOut:
     def answered(self, *, alone: bool) -> None:
         """An answer has come, to the only search that was with the host (`alone`)."""
         self._look_out.answered(alone=alone)
-        self._was_answered = True
-        if self._until:
-            self._until = time.perf_counter() + _NEXT_S if alone else 0.0
+        self._until, self._was_answered = 0.0, True
 
     def _turn(self) -> None:
         """Run again in the next turn of the loop, which then does not sleep."""
         if time.perf_counter() < self._until:
             self._loop.call_soon(self._turn)
         else:
-            self._is_turning, self._until = False, 0.0
+            self._is_turning = False
             self._look_out.end(arrived=self._was_answered)
 
 

@@ -92,11 +92,14 @@ class ScannIndex:
         return int(self._searcher.size())
 
     def search(self, queries: Vectors, k: int, effort: int, reorder: int) -> Candidates:
-        positions, scores = self._searcher.search_batched(
-            _encode(queries, self._metric), k, max(k, reorder), min(effort, self.effort_max), False, 0
-        )
+        asked, reorder, leaves = _encode(queries, self._metric), max(k, reorder), min(effort, self.effort_max)
+        if len(asked) == 1:
+            # A tenth quicker than a batch of one.
+            positions, scores = (found[None] for found in self._searcher.search(asked[0], k, reorder, leaves))
+        else:
+            positions, scores = self._searcher.search_batched(asked, k, reorder, leaves, False, 0)
         counts = np.full(len(queries), positions.shape[1], np.int32)
-        if math.isnan(scores[:, -1].sum()):
+        if math.isnan(np.add.reduce(scores[:, -1])):
             missing = np.isnan(scores)
             counts = np.where(missing.any(axis=1), missing.argmax(axis=1), counts).astype(np.int32)
             scores = np.where(missing, np.float32(0), scores)

@@ -105,13 +105,13 @@ class TrainedPart:
         spare, spare_max = min(self.doomed_count, k + _SPARE), min(self.doomed_count, _SPARE_MAX)
         trained = self._search_trained(queries, k, effort, reorder, spare)
         want = min(k, self.size)
-        while trained.counts.min() < want and (effort < self._index.effort_max or spare < spare_max):
+        while np.minimum.reduce(trained.counts) < want and (effort < self._index.effort_max or spare < spare_max):
             effort, spare = min(self._index.effort_max, effort * 4), min(spare_max, spare * 4)
             lacking = np.flatnonzero(trained.counts < want)
             more = self._search_trained(queries[lacking], k, effort, reorder, spare)
             trained.slots[lacking], trained.scores[lacking], trained.counts[lacking] = more
         hits = self._with_fresh(queries, k, trained) if self.fresh_count else trained
-        return hits, bool(hits.counts.min() < min(k, self.size + self.fresh_count))
+        return hits, bool(np.minimum.reduce(hits.counts) < min(k, self.size + self.fresh_count))
 
     def search_matching(self, queries: Vectors, k: int, effort: int, reorder: int, depth: int, mask: Mask) -> Hits:
         """The k best of each query that match: of the `depth` nearest rows that a search with this tuning finds, those in `mask` (bool, by
