@@ -168,6 +168,7 @@ class TabletColumns:
         self._named = {c.field.name: c for c in self._columns.values()}
         self._row_ids = _Cells(np.int64)
         self._alive = _Cells(np.bool_)
+        self._alive_now: npt.NDArray[np.bool_] | None = None
 
     def append(self, block: RowBlock) -> None:
         """Copy rows behind the published ones; a field that the block lacks gets its default or null."""
@@ -201,6 +202,7 @@ class TabletColumns:
     def publish(self, count: int) -> None:
         """Let the first `count` rows be seen; those that were not before are alive."""
         self._alive.array[self.count : count] = True
+        self._alive_now = None
         self.live_count += count - self.count
         self.count = count
 
@@ -208,6 +210,7 @@ class TabletColumns:
         """Mark living rows as dead; `slots` has no slot twice."""
         self.live_count -= int(np.count_nonzero(self._alive.array[slots]))
         self._alive.array[slots] = False
+        self._alive_now = None
 
     @property
     def row_ids(self) -> npt.NDArray[np.int64]:
@@ -218,6 +221,14 @@ class TabletColumns:
     def alive(self) -> npt.NDArray[np.bool_]:
         """bool (count,); changes in place when rows die."""
         return self._alive.array[: self.count]
+
+    @property
+    def alive_now(self) -> npt.NDArray[np.bool_]:
+        """As `alive`, of this moment: it stays as it is. Event loop only; one copy for all who ask until rows come or die."""
+        if self._alive_now is None:
+            self._alive_now = self.alive.copy()
+            self._alive_now.flags.writeable = False
+        return self._alive_now
 
     def view(self) -> ColumnsView:
         """The published cells as they are named now."""

@@ -61,14 +61,14 @@ class Matcher:
         tablet, columns = self._tablet, self._tablet.columns
         deaths = columns.count - columns.live_count
         if before is None or before.found.cancelled() or before.found.exception() is not None:
-            # Cells that are published never change, but rows die: the evaluation gets its own copy of who lives.
-            found = self._pool.run(_evaluate, tablet.selector(condition), columns.alive.copy(), next_ident(), Experience())
+            # Cells that are published never change, but rows die: the evaluation gets who lives now.
+            found = self._pool.run(_evaluate, tablet.selector(condition), columns.alive_now, next_ident(), Experience())
             return _Kept(tablet.version, deaths, found)
         known = before.found.result()
         if len(known.mask) == columns.count and before.deaths == deaths:
             return before._replace(version=tablet.version)
         newer = tablet.selector(condition, first=len(known.mask))
-        return _Kept(tablet.version, deaths, self._pool.run(_extend, known, newer, columns.alive.copy(), before.deaths != deaths))
+        return _Kept(tablet.version, deaths, self._pool.run(_extend, known, newer, columns.alive_now, before.deaths != deaths))
 
 
 def _evaluate(select: Callable[[Mask], Selection], alive: Mask, ident: int, experience: Experience) -> Matches:

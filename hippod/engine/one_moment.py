@@ -94,7 +94,7 @@ async def of_one_moment(table: Table, rankings: Sequence[Ranking], pool: SearchP
 
 def _rows(tablet: Tablet, rankings: Sequence[Ranking], since: int) -> _Rows:
     exact = {ranking.index: tablet.index(ranking.index).exact for ranking in rankings}
-    return _Rows(tablet, since, tablet.columns.alive.copy(), tablet.columns.view(), exact)
+    return _Rows(tablet, since, tablet.columns.alive_now, tablet.columns.view(), exact)
 
 
 def _conditions(table: Table, rankings: Sequence[Ranking]) -> dict[str, Filter | None]:

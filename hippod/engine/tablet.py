@@ -54,6 +54,10 @@ class VectorRows:
         return self._columns.alive
 
     @property
+    def alive_now(self) -> npt.NDArray[np.bool_]:
+        return self._columns.alive_now
+
+    @property
     def row_ids(self) -> npt.NDArray[np.int64]:
         return self._columns.row_ids
 

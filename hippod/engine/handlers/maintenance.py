@@ -38,7 +38,7 @@ async def analyze_table(engine: Engine, operation: AnalyzeTable, deadline: float
         tablets = list(table.tablets.values())
         for number, tablet in enumerate(tablets):
             version, columns = tablet.version, tablet.columns
-            alive = columns.alive.copy()
+            alive = columns.alive_now
             for at, field in enumerate(fields):
                 if operation.refresh or tablet.statistics.get(field.number, (-1,))[0] != version:
                     found = await engine.pool.run(field_statistics, tablet, field, len(alive), alive)

@@ -73,7 +73,7 @@ class GenerationBuilder:
         """
         progress(0.05, "reading")
         has_graph = any(recipe.is_graph for recipe in candidates)
-        slots, strangers = await self._pool.run(_set_apart, self._rows.alive.copy(), _STRANGERS if has_graph else 0)
+        slots, strangers = await self._pool.run(_set_apart, self._rows.alive_now, _STRANGERS if has_graph else 0)
         host = await self._start_host()
         try:
             await host.send_slots(Kind.SLOTS, slots)

@@ -192,7 +192,7 @@ def _rank(
     term = terms.view(len(rows))
     left = queries if terms.centre is None else queries - terms.centre
     step = max(256, _SCORES_AT_ONCE // len(queries))
-    copies: Vectors = np.empty((0 if slots is None else max(16, _CELLS_COPIED_AT_ONCE // dimension), dimension), np.float32)
+    copies: Vectors = np.empty((0 if slots is None else min(count, max(16, _CELLS_COPIED_AT_ONCE // dimension)), dimension), np.float32)
     best_ranks: Scores = np.empty((len(queries), 0), np.float32)
     best_places: Slots = np.empty((len(queries), 0), np.int64)
     for start in range(start_at, count, step):

@@ -47,8 +47,8 @@ class ExactPart:
 
     def _start(self, batch: Batch) -> None:
         rows, first = self._rows, batch.searches[0]
-        # Its own copy: rows that are replaced while it computes must be found as they were, and asked for again, not be missed.
-        alive = rows.alive.copy() if first.among is not None or rows.live_count < rows.count else None
+        # As they are now: rows that are replaced while it computes must be found as they were, and asked for again, not be missed.
+        alive = rows.alive_now if first.among is not None or rows.live_count < rows.count else None
         answer = self._pool.run(self.scorer.search, rows.count, batch.queries(), first.k, first.among, alive)
         answer.add_done_callback(lambda done: self._finish(batch, done))
 

@@ -89,7 +89,7 @@ class Generation:
         from now on; give it a while to absorb a lot. Raises HostLost."""
         self._held = []
         try:
-            gone, missing = await pool.run(_difference, positions, rows.alive.copy())
+            gone, missing = await pool.run(_difference, positions, rows.alive_now)
             await self.host.send_slots(Kind.REMOVE, gone)
             await self.host.send_slots(Kind.ADD, missing)
             self.removed_rows += len(gone)

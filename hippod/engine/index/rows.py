@@ -13,7 +13,7 @@ class RowSource(Protocol):
     """The published rows of a tablet and one of its vector fields. Attributes are read on the event loop.
 
     `alive` and `row_ids` have `count` entries; `row_ids` ascend strictly and never change, `alive` turns from True to
-    False in place. Slots are never reused while the tablet is open.
+    False in place, and `alive_now` stays what it was. Slots are never reused while the tablet is open.
     """
 
     @property
@@ -24,6 +24,9 @@ class RowSource(Protocol):
 
     @property
     def alive(self) -> Mask: ...
+
+    @property
+    def alive_now(self) -> Mask: ...
 
     @property
     def row_ids(self) -> Slots: ...

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from hippod.engine.index.exact import normalised
 from hippod.engine.index.point_index import Candidates
@@ -92,12 +93,7 @@ class ScannIndex:
         return int(self._searcher.size())
 
     def search(self, queries: Vectors, k: int, effort: int, reorder: int) -> Candidates:
-        asked, reorder, leaves = _encode(queries, self._metric), max(k, reorder), min(effort, self.effort_max)
-        if len(asked) == 1:
-            # A tenth quicker than a batch of one.
-            positions, scores = (found[None] for found in self._searcher.search(asked[0], k, reorder, leaves))
-        else:
-            positions, scores = self._searcher.search_batched(asked, k, reorder, leaves, False, 0)
+        positions, scores = self._found(_encode(queries, self._metric), k, max(k, reorder), min(effort, self.effort_max))
         counts = np.full(len(queries), positions.shape[1], np.int32)
         if math.isnan(np.add.reduce(scores[:, -1])):
             missing = np.isnan(scores)
@@ -107,6 +103,16 @@ class ScannIndex:
             np.minimum(scores, _ONE, out=scores)
             np.maximum(scores, -_ONE, out=scores)
         return Candidates(positions, scores, counts)
+
+    def _found(self, queries: Vectors, k: int, reorder: int, leaves: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.float32]]:
+        """Positions and scores (nq, k); NaN where too few were found."""
+        if len(queries) == 1:
+            # A tenth quicker than a batch of one, which is needed only where it has to be filled up.
+            positions, scores = self._searcher.search(queries[0], k, reorder, leaves)
+            if len(positions) == k:
+                return positions[None], scores[None]
+        positions, scores = self._searcher.search_batched(queries, k, reorder, leaves, False, 0)
+        return positions, scores
 
     def append(self, rows: Vectors) -> None:
         self._searcher.upsert([None] * len(rows), _encode(rows, self._metric), len(rows))

@@ -285,7 +285,7 @@ class RecallKeeper:
         else:
             vectors = self._rows.vectors.view(self._rows.count)
             assert isinstance(vectors, np.ndarray)  # nothing is trained over sparse vectors
-            sample = await self._pool.run(sample_rows, vectors, self._rows.alive.copy(), count)
+            sample = await self._pool.run(sample_rows, vectors, self._rows.alive_now, count)
         least = bucket + 1 if generation.recipe.is_graph else 1
         bound = await find_bounds(sample, bucket, self._exact_of_all, lambda share, stage: progress(_EXACT_SHARE_OF_WORK * share, stage))
         measurement = Measurement(generation, bucket, sample, bound, self._spec.metric, rows)

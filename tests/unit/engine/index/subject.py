@@ -49,6 +49,10 @@ class Rows:
     def live_count(self) -> int:
         return int(self.alive.sum())
 
+    @property
+    def alive_now(self) -> Mask:
+        return self.alive.copy()
+
     def add(self, rows: Vectors) -> tuple[int, int]:
         first = self.count
         self.vectors.write(first, rows)
