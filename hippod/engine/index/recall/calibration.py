@@ -50,6 +50,12 @@ _COMPARED_STEP: Final = 2
 _COMPARED_ENOUGH: Final = 0.995
 
 ExactSearch = Callable[[Vectors, int], Awaitable[Hits]]
+# Comes between two batches; gets the seconds that the last one took.
+Rest = Callable[[float], Awaitable[None]]
+
+
+async def no_rest(_took_s: float) -> None:
+    """For who is waited for."""
 
 
 class Sample(NamedTuple):
@@ -106,13 +112,13 @@ async def compare(generation: Generation, strangers: Sample, rows: Sample, exact
     A graph leads straight to a row, and from there along its links to its neighbours. Of packages and of made vectors strangers missed two
     to four times as much, of rows without any order eight times.
     """
-    bounds = [await find_bounds(sample, _COMPARED_K, exact, lambda _share, _stage: None) for sample in (strangers, rows)]
+    bounds = [await find_bounds(sample, _COMPARED_K, exact, lambda _share, _stage: None, no_rest) for sample in (strangers, rows)]
     misses: list[tuple[int, float]] = []
     effort, found = _COMPARED_K + 1, 0.0
     while found < _COMPARED_ENOUGH and effort < generation.effort_max:
         shares = []
         for sample, bound in zip((strangers, rows), bounds, strict=True):
-            recalls, _ = await _search_sample(generation, Tuning(effort, _COMPARED_K), sample, bound, _COMPARED_K, metric, _BATCH)
+            recalls, _ = await _search_sample(generation, Tuning(effort, _COMPARED_K), sample, bound, _COMPARED_K, metric, _BATCH, no_rest)
             # One more hit missed of each, so that chance decides little where hardly any is.
             shares.append((float((1 - recalls).sum()) * _COMPARED_K + 1) / (len(recalls) * _COMPARED_K))
         found = 1 - shares[0]
@@ -124,13 +130,14 @@ async def compare(generation: Generation, strangers: Sample, rows: Sample, exact
 class Measurement:
     """What a generation finds of the k best, k a bucket, by rising effort; of `sample`, whose exact answers end at the scores `bound`."""
 
-    def __init__(self, generation: Generation, k: int, sample: Sample, bound: Scores, metric: Metric, rows: int) -> None:
+    def __init__(self, generation: Generation, k: int, sample: Sample, bound: Scores, metric: Metric, rows: int, rest: Rest) -> None:
         self._generation = generation
         self._k = k
         self._sample = sample
         self._bound = bound
         self._metric = metric
         self._rows = rows
+        self._rest = rest
         self._batch = _BATCH
 
     async def points(self, least_effort: int, progress: Progress) -> tuple[Point, ...]:
@@ -157,7 +164,9 @@ class Measurement:
         return tuple(points)
 
     async def _measure(self, tuning: Tuning) -> Point:
-        seen, quickest = await _search_sample(self._generation, tuning, self._sample, self._bound, self._k, self._metric, self._batch)
+        seen, quickest = await _search_sample(
+            self._generation, tuning, self._sample, self._bound, self._k, self._metric, self._batch, self._rest
+        )
         self._batch = min(_BATCH, max(_BATCH_MIN, int(_BATCH_S / quickest)))
         if self._sample.is_made_of_rows:
             seen = 1 - misses_more(self._generation, self._rows, tuning.effort) * (1 - seen)
@@ -165,7 +174,7 @@ class Measurement:
 
 
 async def _search_sample(
-    generation: Generation, tuning: Tuning, sample: Sample, bound: Scores, k: int, metric: Metric, batch: int
+    generation: Generation, tuning: Tuning, sample: Sample, bound: Scores, k: int, metric: Metric, batch: int, rest: Rest
 ) -> tuple[npt.NDArray[np.float64], float]:
     """The recall of each query of the sample (nq,), and seconds a query of the quickest batch."""
     recalls: list[npt.NDArray[np.float64]] = []
@@ -174,19 +183,23 @@ async def _search_sample(
         part = sample.part(at, batch)
         started = time.perf_counter()
         hits = await search_generation(generation, part.queries, k + 1, tuning)
-        quickest = min(quickest, (time.perf_counter() - started) / len(part.queries))
+        took = time.perf_counter() - started
+        quickest = min(quickest, took / len(part.queries))
         recalls.append(recall_of(_without(hits, part.own, k), bound[at : at + batch], k, metric))
+        await rest(took)
     return np.concatenate(recalls), quickest
 
 
-async def find_bounds(sample: Sample, k: int, exact: ExactSearch, progress: Progress) -> Scores:
+async def find_bounds(sample: Sample, k: int, exact: ExactSearch, progress: Progress, rest: Rest) -> Scores:
     """The score of the k-th best row for each query (nq,), NaN where fewer than k rows live."""
     bounds: list[Scores] = []
     for at in range(0, len(sample.queries), _BATCH):
         progress(at / len(sample.queries), "finding exact answers")
         part = sample.part(at, _BATCH)
+        started = time.perf_counter()
         hits = _without(await exact(part.queries, k + 1), part.own, k)
         bounds.append(np.where(hits.counts == k, hits.scores[:, -1], np.float32(np.nan)))
+        await rest(time.perf_counter() - started)
     return np.concatenate(bounds)
 
 

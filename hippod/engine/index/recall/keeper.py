@@ -66,6 +66,8 @@ _AUDIT_EVERY_S: Final = 0.5
 _AUDIT_SHARE: Final = 0.02
 _CHOICES_KEPT: Final = 1_024
 _EXACT_SHARE_OF_WORK: Final = 0.3
+# After each batch of a measurement, as long as users search: so many times as long as it took.
+_REST: Final = 3
 # A curve is measured again with so many times the queries.
 _MORE_QUERIES: Final = 1.5
 
@@ -93,6 +95,7 @@ class RecallKeeper:
         self._wanted: dict[int, None] = {}
         self._task: asyncio.Task[None] | None = None
         self._measuring = ""
+        self._seen = self._seen_at_rest = 0
         self._changed = 0
         self._changed_at: dict[int, int] = {}
         self._is_asked = False
@@ -142,6 +145,7 @@ class RecallKeeper:
 
     def saw(self, queries: Queries) -> None:
         """Keep a sample of the queries that come, one a request."""
+        self._seen += 1
         if self._generation is not None and isinstance(queries, np.ndarray):
             self._recent.add(queries)
 
@@ -272,6 +276,12 @@ class RecallKeeper:
         still = int(np.count_nonzero(self._rows.alive[:older]))
         return self._rows.live_count - still + max(0, curve.rows - still)
 
+    async def _rest(self, took_s: float) -> None:
+        """Leave the processors and the host to users' searches for a while, if there were any since the last time."""
+        if self._seen != self._seen_at_rest:
+            self._seen_at_rest = self._seen
+            await asyncio.sleep(_REST * took_s)
+
     async def _calibrate(self, generation: Generation, bucket: int, shown: Progress) -> Curve:
         def progress(share: float, stage: str) -> None:
             self._measuring = f"{stage} for k up to {bucket}, {share:.0%}"
@@ -287,8 +297,10 @@ class RecallKeeper:
             assert isinstance(vectors, np.ndarray)  # nothing is trained over sparse vectors
             sample = await self._pool.run(sample_rows, vectors, self._rows.alive_now, count)
         least = bucket + 1 if generation.recipe.is_graph else 1
-        bound = await find_bounds(sample, bucket, self._exact_of_all, lambda share, stage: progress(_EXACT_SHARE_OF_WORK * share, stage))
-        measurement = Measurement(generation, bucket, sample, bound, self._spec.metric, rows)
+        bound = await find_bounds(
+            sample, bucket, self._exact_of_all, lambda share, stage: progress(_EXACT_SHARE_OF_WORK * share, stage), self._rest
+        )
+        measurement = Measurement(generation, bucket, sample, bound, self._spec.metric, rows, self._rest)
         rest = 1 - _EXACT_SHARE_OF_WORK
         points = await measurement.points(least, lambda share, stage: progress(_EXACT_SHARE_OF_WORK + rest * share, stage))
         return Curve(bucket, points, fit_cost(points), rows, newest, not sample.is_made_of_rows, time.time())

@@ -331,3 +331,28 @@ async def test_measuring_is_shown_while_it_lasts(subject: Subject) -> None:
     assert action == "measure_recall"
     assert (stages[0], stages[-1]) == ("finding exact answers for k up to 30", "measuring recall for k up to 30")
     assert subject.index.describe_recall().measuring == ""
+
+
+async def test_measuring_rests_after_each_batch_while_users_search(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        rests.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    queries = subject.vectors(1)
+    searched = 0
+    await subject.index.search(queries, 30, {"recall": 0.9})
+    while subject.index.describe_recall().measuring:
+        await subject.index.search(queries, 10, {"nprobe": 5})
+        searched += 1
+    assert any(curve.k == 30 for curve in subject.index.describe_recall().curves)
+    assert 1 < len(rests) <= searched + 1
+    assert all(seconds > 0 for seconds in rests)
+    before = len(rests)
+    await subject.index.search(queries, 60, {"recall": 0.9})
+    while subject.index.describe_recall().measuring:
+        await sleep(0.01)
+    assert len(rests) <= before + 1
