@@ -17,7 +17,7 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -298,10 +298,15 @@ def _disk_errors(path: Path) -> Iterator[None]:
     except lmdb.Error as error:
         if getattr(error, "code", None) in (errno.EACCES, errno.EPERM):
             raise NoPermission(f"no permission to use the store {path}: {error}") from error
-        free = free_bytes(path)
-        # LMDB says "Input/output error" of a full disk too.
-        full = f"; {free} bytes are free on its disk: make space and start again, nothing is lost" if free < _FULL_BYTES else ""
-        raise DiskFailure(f"the store {path} cannot be read or written: {error}{full}") from error
+        raise DiskFailure(f"the store {path} cannot be read or written: {error}{_fullness(path)}") from error
+
+
+def _fullness(path: Path) -> str:
+    """What to say of a disk that is full, of which LMDB says "Input/output error" only; empty if it is not, or does not tell."""
+    with suppress(OSError):
+        if (free := free_bytes(path)) < _FULL_BYTES:
+            return f"; {free} bytes are free on its disk: make space and start again, nothing is lost"
+    return ""
 
 
 def _distinct(row_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -144,6 +144,11 @@ def test_a_store_that_cannot_be_written_says_so_when_its_disk_is_full(
     assert living(store) == list(range(1, 101))
 
 
+def test_a_store_whose_directory_is_missing_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(DiskFailure, match="No such file or directory"):
+        RowStore.open(tmp_path / "gone", MAP_BYTES, DATABASE, read_only=True)
+
+
 def damage(path: Path, database: bytes, change: Callable[[bytes], bytes]) -> None:
     """Change the first value of one of the store's databases behind its back."""
     with lmdb.open(str(path), map_size=MAP_BYTES, max_dbs=4) as environment:
