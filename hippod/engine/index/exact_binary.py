@@ -1,10 +1,11 @@
-"""Exact nearest binary vectors: bits counted in whole words, over all living slots or a given set of them.
+"""Exact nearest binary vectors, over all living slots or a given set of them.
 
     HAMMING  |a xor b|
     JACCARD  1 - |a and b| / |a or b|, where |a or b| = |a| + |b| - |a and b|; 0 where neither has a bit
 
-Both ascend. A chunk of rows is turned word by word, so that each step is one pass over contiguous memory; memory is bounded
-by the constants below, whatever the number of rows and queries.
+Both ascend. faiss, which counts the bits of a row in registers and keeps the k nearest in a heap as it goes, finds by HAMMING; JACCARD,
+which it does not know, is scored by numpy: a chunk of rows is turned word by word, so that each step is one pass over contiguous
+memory. Memory is bounded by the constants below, whatever the number of rows and queries.
 """
 
 from __future__ import annotations
@@ -39,14 +40,36 @@ def search_binary(
     rows: Vectors, metric: Metric, queries: Vectors, k: int, *, slots: Slots | None = None, alive: Mask | None = None, first: int = 0
 ) -> Hits:
     """The k nearest of `slots` (or of slots first..len(rows)-1) that are `alive` (None: all are), for queries (nq, width)."""
-    parts = [
-        _search_block(rows, queries[at : at + _QUERIES_AT_ONCE], k, metric, slots, alive, first)
-        for at in range(0, len(queries), _QUERIES_AT_ONCE)
-    ]
+    search = _nearest_by_hamming if metric is Metric.HAMMING else _nearest_by_jaccard
+    parts = [search(rows, queries[at : at + _QUERIES_AT_ONCE], k, slots, alive, first) for at in range(0, len(queries), _QUERIES_AT_ONCE)]
     return Hits.joined(parts)
 
 
-def _search_block(rows: Vectors, queries: Vectors, k: int, metric: Metric, slots: Slots | None, alive: Mask | None, first: int) -> Hits:
+def _nearest_by_hamming(rows: Vectors, queries: Vectors, k: int, slots: Slots | None, alive: Mask | None, first: int) -> Hits:
+    # Loaded by the first search: most servers have no binary vectors.
+    import faiss
+
+    if slots is None:
+        searched, shown = np.ascontiguousarray(rows[first:]), None if alive is None else alive[first : len(rows)]
+    else:
+        slots = slots if alive is None else slots[alive[slots]]
+        searched, shown = rows[slots], None
+    wanted = np.ascontiguousarray(queries)
+    places, distance = np.empty((len(wanted), k), np.int64), np.empty((len(wanted), k), np.int32)
+    heap = faiss.int_maxheap_array_t()
+    heap.nh, heap.k, heap.ids, heap.val = len(wanted), k, faiss.swig_ptr(places), faiss.swig_ptr(distance)
+    bits = None if shown is None else np.packbits(shown, bitorder="little")
+    chosen = None if bits is None else faiss.IDSelectorBitmap(len(searched), faiss.swig_ptr(bits))
+    faiss.omp_set_num_threads(1)
+    faiss.hammings_knn_hc(
+        heap, faiss.swig_ptr(wanted), faiss.swig_ptr(searched), len(searched), searched.shape[1], 1, faiss.EXACT_TOPK, chosen
+    )
+    found = places >= 0
+    at = places + first if slots is None else np.concatenate((slots, [0]))[places]
+    return Hits(np.where(found, at, 0), np.where(found, distance, 0).astype(np.float32), found.sum(axis=1, dtype=np.int32))
+
+
+def _nearest_by_jaccard(rows: Vectors, queries: Vectors, k: int, slots: Slots | None, alive: Mask | None, first: int) -> Hits:
     count, start_at = (len(rows), first) if slots is None else (len(slots), 0)
     step = max(256, min(_SCORES_AT_ONCE // len(queries), _BYTES_AT_ONCE // rows.shape[1]))
     wide = min(k, count - start_at)
@@ -54,7 +77,7 @@ def _search_block(rows: Vectors, queries: Vectors, k: int, metric: Metric, slots
     places: Slots = np.empty((len(queries), 0), np.int64)
     for start in range(start_at, count, step):
         taken: slice | Slots = slice(start, min(count, start + step)) if slots is None else slots[start : start + step]
-        ranks = -distances(rows[taken], queries, metric)
+        ranks = -distances(rows[taken], queries, Metric.JACCARD)
         if alive is not None:
             ranks[:, np.flatnonzero(~alive[taken])] = -np.inf
         best, places = merge_best(best, places, ranks, start, wide)

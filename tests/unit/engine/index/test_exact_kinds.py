@@ -62,24 +62,33 @@ def candidates(count: int, slots: npt.NDArray[np.int64] | None, alive: npt.NDArr
     return [slot for slot in chosen if alive is None or alive[slot]]
 
 
-@given(SEEDS, st.sampled_from([1, 2, 3, 4, 8, 12]), st.sampled_from([Metric.HAMMING, Metric.JACCARD]), st.integers(1, 12))
-def test_binary_hits_are_those_of_brute_force(seed: int, width: int, metric: Metric, k: int) -> None:
+@given(
+    SEEDS,
+    st.sampled_from([1, 2, 3, 4, 8, 12, 48]),
+    st.sampled_from([Metric.HAMMING, Metric.JACCARD]),
+    st.integers(1, 12),
+    st.sampled_from([0, 7, 29]),
+    st.sampled_from([0, 1, 11]),
+    st.sampled_from([0, 0.1, 0.7]),
+)
+def test_binary_hits_are_those_of_brute_force(seed: int, width: int, metric: Metric, k: int, first: int, some: int, living: float) -> None:
     rng = np.random.default_rng(seed)
     # Often no bit at all, which is where jaccard has no union.
     rows = rng.integers(0, 256, (30, width), np.uint8) & rng.choice(np.array([0, 17, 255], np.uint8), (30, 1))
     queries = np.concatenate((rows[:2], rng.integers(0, 256, (2, width), np.uint8)))
-    alive = rng.random(30) < 0.7 if seed % 2 else None
-    slots = np.sort(rng.choice(30, 11, replace=False)) if seed % 3 else None
-    wanted = [{slot: distance(metric, rows[slot], query) for slot in candidates(30, slots, alive)} for query in queries]
-    check(search_binary(rows, metric, queries, k, slots=slots, alive=alive), wanted, k, 1)
+    alive = rng.random(30) < living if seed % 2 else None
+    slots = np.sort(rng.choice(30, some, replace=False)) if seed % 3 else None
+    searched = [slot for slot in candidates(30, slots, alive) if slots is not None or slot >= first]
+    wanted = [{slot: distance(metric, rows[slot], query) for slot in searched} for query in queries]
+    check(search_binary(rows, metric, queries, k, slots=slots, alive=alive, first=first), wanted, k, 1)
 
 
 def test_binary_search_in_chunks_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hippod.engine.index.exact_binary._SCORES_AT_ONCE", 1)
     rows = np.random.default_rng(1).integers(0, 256, (2_000, 8), np.uint8)
-    hits = search_binary(rows, Metric.HAMMING, rows[::100], 5)
+    hits = search_binary(rows, Metric.JACCARD, rows[::100], 5)
     assert hits.slots[:, 0].tolist() == list(range(0, 2_000, 100))
-    assert np.array_equal(hits.scores, np.sort(distances(rows, rows[::100], Metric.HAMMING), axis=1)[:, :5])
+    assert np.array_equal(hits.scores, np.sort(distances(rows, rows[::100], Metric.JACCARD), axis=1)[:, :5])
 
 
 @given(SEEDS, st.sampled_from([1, 10, 400]), st.sampled_from([3, 10_000]), st.integers(0, 4_000))
