@@ -70,7 +70,9 @@ class Hits(NamedTuple):
 
 
 class ExactSearch(Protocol):
-    """Exact search over one field. Any thread may use it."""
+    """Exact search over one field. Any thread may use it; more than `threads_max` at a time gain nothing."""
+
+    threads_max: int
 
     def search(self, count: int, queries: Any, k: int, slots: Slots | None, alive: Mask | None) -> Hits:
         """The k best of `slots` (None: of slots 0..count-1) that are `alive` (bool (count,); None: all are), for each of the queries."""
@@ -78,6 +80,8 @@ class ExactSearch(Protocol):
 
 class DenseSearch:
     """Exact search over one field of float vectors, see ExactSearch."""
+
+    threads_max = 2
 
     def __init__(self, vectors: VectorSource, metric: Metric) -> None:
         self._vectors = vectors

@@ -28,6 +28,8 @@ _WORDS: Final = (np.dtype(np.uint64), np.dtype(np.uint32), np.dtype(np.uint16), 
 class BinarySearch:
     """Exact search over one binary field, see `exact.ExactSearch`."""
 
+    threads_max = 2
+
     def __init__(self, vectors: VectorSource, metric: Metric) -> None:
         self._vectors = vectors
         self._metric = metric

@@ -17,7 +17,6 @@ from hippod.engine.index.pool import SearchPool
 from hippod.engine.index.rows import RowSource
 from hippod.engine.operations.indexes import Metric
 
-_BATCHES_MAX: Final = 2
 _QUERIES_MAX: Final = 1 << 20
 
 
@@ -38,7 +37,7 @@ class ExactPart:
         self.scorer = exact_search(rows.vectors, metric)
         self._deliver = deliver
         self._fail = fail
-        self.lane = Lane(self._start, batches_max=_BATCHES_MAX, queries_max=_QUERIES_MAX, waiting_max=waiting_max)
+        self.lane = Lane(self._start, batches_max=self.scorer.threads_max, queries_max=_QUERIES_MAX, waiting_max=waiting_max)
 
     def search(self, search: Search, *, accepted: bool = False) -> None:
         """Answer the search. Raises RetryLater if too much waits, unless it was `accepted` before."""

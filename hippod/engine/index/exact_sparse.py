@@ -27,8 +27,9 @@ from hippod.engine.index.vectors import Slots
 _FLOAT32: Final = np.finfo(np.float32)
 _SEGMENT_ENTRIES_MAX: Final = 4 << 20
 _SEGMENT_ROWS_MAX: Final = 1 << 16
-_SCORES_AT_ONCE: Final = 1 << 20
-_ENTRIES_AT_ONCE: Final = 1 << 18
+# A megabyte: memory that one block of queries leaves to the next; larger blocks come anew from the system each time.
+_SCORES_AT_ONCE: Final = 250_000
+_ENTRIES_AT_ONCE: Final = 1 << 15
 # Among fewer rows than this a segment of their own is made for the search.
 _OWN_SEGMENT_ROWS_MAX: Final = 4_096
 
@@ -55,27 +56,26 @@ class Segment(NamedTuple):
         starts = np.append(begins, len(indices)).astype(np.int64)
         return cls(first, first + len(cut), indices[begins], starts, rows[order], cut.values[order])
 
-    def scores(self, indices: npt.NDArray[np.uint32], weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """float64 (rows,): the inner product of each row with the query that has these entries."""
-        out = np.zeros(self.stop - self.first, np.float64)
+    def add_scores(self, indices: npt.NDArray[np.uint32], weights: npt.NDArray[np.float32], into: npt.NDArray[np.float64]) -> None:
+        """Add to `into` (rows,) the inner product of each row with the query that has these entries."""
         if not len(self.terms):
-            return out
+            return
         place = np.minimum(np.searchsorted(self.terms, indices), len(self.terms) - 1)
         shared = self.terms[place] == indices
         place, factors = place[shared], weights[shared].astype(np.float64)
-        starts, lengths = self.starts[place], self.starts[place + 1] - self.starts[place]
+        starts, stops = self.starts[place], self.starts[place + 1]
+        lengths = stops - starts
         ends = np.cumsum(lengths)
+        entries = [slice(*ends_of_term) for ends_of_term in zip(starts.tolist(), stops.tolist(), strict=True)]
         done = 0
-        while done < len(place):
-            # As many terms at a time as bound the memory; one of any length is taken.
+        while done < len(entries):
+            # As many terms at a time as a processor's cache holds; one of any length is taken.
             until = max(done + 1, int(np.searchsorted(ends, (ends[done - 1] if done else 0) + _ENTRIES_AT_ONCE, side="right")))
-            part = slice(done, until)
-            offset = np.cumsum(lengths[part]) - lengths[part]
-            flat = np.arange(lengths[part].sum()) + np.repeat(starts[part] - offset, lengths[part])
-            products = self.values[flat] * np.repeat(factors[part], lengths[part])
-            out += np.bincount(self.rows[flat], products, minlength=len(out))
+            part = entries[done:until]
+            values = np.concatenate([self.values[term] for term in part])
+            products = values * np.repeat(factors[done:until], lengths[done:until])
+            np.add.at(into, np.concatenate([self.rows[term] for term in part]), products)
             done = until
-        return out
 
     @property
     def memory_bytes(self) -> int:
@@ -84,6 +84,9 @@ class Segment(NamedTuple):
 
 class SparseSearch:
     """Exact search over one sparse field, see `exact.ExactSearch`. Any thread may search; segments are made once and never change."""
+
+    # numpy keeps the interpreter while it adds at places: two threads took twice the processor time for as many searches.
+    threads_max = 1
 
     def __init__(self, vectors: SparseVectorFile) -> None:
         self._vectors = vectors
@@ -129,10 +132,13 @@ def _products(segment: Segment, queries: SparseArray, rows: int) -> Scores:
     """float32 (queries, rows): of the first `rows` of a segment. What overflows float32 is as near, or as far, as a score can be."""
     ends = queries.offsets.tolist()
     out = np.empty((len(queries), rows), np.float32)
+    scores = np.empty(segment.stop - segment.first, np.float64)
     for number in range(len(queries)):
         entries = slice(ends[number], ends[number + 1])
+        scores.fill(0)
+        segment.add_scores(queries.indices[entries], queries.values[entries], scores)
         with np.errstate(over="ignore"):
-            out[number] = segment.scores(queries.indices[entries], queries.values[entries])[:rows]
+            out[number] = scores[:rows]
     return np.clip(out, _FLOAT32.min, _FLOAT32.max, out=out)
 
 

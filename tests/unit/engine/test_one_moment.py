@@ -120,7 +120,7 @@ class SlowScorer:
     """Exact search whose first answers are held back until a row of theirs has been replaced."""
 
     def __init__(self, inner: Any, times: int) -> None:
-        self._inner, self._times = inner, times
+        self._inner, self._times, self.threads_max = inner, times, inner.threads_max
         self.replaced, self.found = threading.Event(), threading.Event()
 
     def search(self, *asked: Any) -> Hits:
