@@ -296,11 +296,12 @@ def best_of(candidates: Slots, order: Scores, valid: Mask, scores: Scores, k: in
     """The k candidates with the lowest `order`, padded with zeros to k columns."""
     sorted_at = np.argsort(order, axis=1)[:, :k]
     have = sorted_at.shape[1]
-    slots = np.zeros((len(order), k), np.int64)
-    kept = np.zeros((len(order), k), np.float32)
-    slots[:, :have] = np.take_along_axis(candidates, sorted_at, 1)
-    kept[:, :have] = np.take_along_axis(scores, sorted_at, 1)
-    return Hits(slots, kept, np.minimum(valid.sum(axis=1), k).astype(np.int32))
+    # As places in one row, which numpy takes faster than those in several.
+    sorted_at += (np.arange(len(order)) * order.shape[1])[:, None]
+    slots, kept = candidates.take(sorted_at), scores.take(sorted_at)
+    if have < k:
+        slots, kept = (np.concatenate((part, np.zeros((len(order), k - have), part.dtype)), axis=1) for part in (slots, kept))
+    return Hits(slots, kept, np.minimum(np.add.reduce(valid, axis=1, dtype=np.int32), np.int32(k)))
 
 
 def _search_wide(

@@ -30,7 +30,7 @@ class Rescorer:
 
         scores = score_listed(vectors, queries, slots, self._metric)
         if self._terms is not None:
-            scores *= self._terms.view(rows)[slots]
+            scores *= self._terms.view(rows).take(slots)
             scores /= np.sqrt(np.vecdot(queries, queries))[:, None]
             np.clip(scores, -_ONE, _ONE, out=scores)
         return scores

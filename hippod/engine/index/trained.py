@@ -153,7 +153,7 @@ class TrainedPart:
         if self._rescorer is not None:
             wide = min(max(reorder, wide), max(1, self._size))
         positions, scores, counts = self._index.search(queries, wide, effort, max(reorder, wide))
-        slots = self._slots[positions]
+        slots = self._slots.take(positions)
         if not self.doomed_count and wide == k and self._rescorer is None:
             return Hits(slots, scores, counts)
         valid = np.arange(wide) < counts[:, None]
