@@ -1,8 +1,9 @@
 """The index host: a child process that trains, loads and serves one index for the server, over the socket it was given.
 
-One thread, one loop: take every message that has arrived (changes take effect at once, searches line up), answer one
-batch of searches, then perhaps do a bounded step of housekeeping, and only wait when there is nothing left to do. So a
-search waits for at most one other batch of its size and one step of housekeeping.
+One loop: take every message that has arrived (changes take effect at once, searches line up), answer one batch of searches,
+then perhaps do a bounded step of housekeeping, and only wait when there is nothing left to do. So a search waits for at most
+one other batch of its size and one step of housekeeping. Only one thread touches the index. A second one scores the candidates
+of large batches by the vectors and sends those answers, while the index is searched for the next: a fifth more of them.
 
 The process ends when its socket closes, that is, when the server ended in whatever way.
 """
@@ -16,10 +17,12 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -54,6 +57,8 @@ _RECEIVE_BYTES: Final = 1 << 18
 _STEP_S: Final = 0.008
 _STATUS_INTERVAL_S: Final = 0.05
 _LOOK_OUT_S: Final = 0.0004
+# Fewer numbers to read for the candidates of a batch are not worth handing it over.
+_CELLS_BESIDE_MIN: Final = 1 << 20
 _WORK_URGENT_ROWS: Final = 1_024
 _WORK_SHARE: Final = 0.4
 _PR_SET_PDEATHSIG: Final = 1
@@ -86,6 +91,9 @@ class Host:
         self._work_allowed_s = 0.0
         self._look_out = LookOut(_LOOK_OUT_S)
         self._batch_size = BatchSize()
+        self._sending = threading.Lock()
+        self._beside = ThreadPoolExecutor(1, "scoring")
+        self._scoring: Future[None] | None = None
 
     def run(self) -> None:
         """Serve until the server closes the socket."""
@@ -244,30 +252,50 @@ class Host:
         queries = batch[0].queries if len(batch) == 1 else np.concatenate([waiting.queries for waiting in batch])
         started = time.perf_counter()
         # The mask of the last one is the newest.
-        hits, short = self._search(queries, first, batch[-1].mask)
+        end = self._begin(queries, first, batch[-1].mask)
+        headers = [waiting.header for waiting in batch]
+        if self._scores_long(queries, first):
+            self._await_scoring()
+            self._scoring = self._beside.submit(self._end, headers, end)
+        else:
+            self._end(headers, end)
         self._batch_size.took(rows, time.perf_counter() - started)
         self._look_out.answered(alone=rows == 1)
-        if len(batch) == 1:
-            self._send(encode_found(first.ident, hits, short))
-            return
+
+    def _begin(self, queries: Vectors, like: Header, mask: Mask | None) -> Callable[[], tuple[Hits, bool]]:
+        """Do what the index has to do with it; what is returned does the rest, in any thread."""
+        try:
+            assert self._part is not None
+            if mask is None:
+                return self._part.begin(queries, like.k, like.effort, like.reorder)
+            matching = self._part.search_matching(queries, like.k, like.effort, like.reorder, like.depth, mask)
+        except Exception:
+            traceback.print_exc()
+            return lambda: _nothing(len(queries), like.k)
+        return lambda: (matching, False)
+
+    def _end(self, headers: Sequence[Header], end: Callable[[], tuple[Hits, bool]]) -> None:
+        """Send the answers to searches that went together; nothing, and `short`, where that fails: the server then answers exactly."""
+        try:
+            hits, short = end()
+        except Exception:
+            traceback.print_exc()
+            hits, short = _nothing(sum(header.rows for header in headers), headers[0].k)
         answers, at = [], 0
-        for waiting in batch:
-            stop = at + waiting.header.rows
-            answers.append(encode_found(waiting.header.ident, hits.part(at, stop), short))
+        for header in headers:
+            stop = at + header.rows
+            answers.append(encode_found(header.ident, hits.part(at, stop), short))
             at = stop
         self._send(b"".join(answers))
 
-    def _search(self, queries: Vectors, like: Header, mask: Mask | None) -> tuple[Hits, bool]:
-        """Answer the queries, or nothing and `short` if that fails: the server then answers them exactly."""
-        try:
-            assert self._part is not None
-            if mask is not None:
-                return self._part.search_matching(queries, like.k, like.effort, like.reorder, like.depth, mask), False
-            return self._part.search(queries, like.k, like.effort, like.reorder)
-        except Exception:
-            traceback.print_exc()
-            rows, k = len(queries), like.k
-            return Hits(np.zeros((rows, k), np.int64), np.zeros((rows, k), np.float32), np.zeros(rows, np.int32)), True
+    def _scores_long(self, queries: Vectors, like: Header) -> bool:
+        """Whether so much of the vectors is read for the candidates that another thread had better do it."""
+        return self._part is not None and self._part.scores_candidates and queries.size * like.reorder >= _CELLS_BESIDE_MIN
+
+    def _await_scoring(self) -> None:
+        """At most one batch is scored beside."""
+        if self._scoring is not None:
+            self._scoring.result()
 
     def _housekeep_under_load(self, searched_s: float) -> None:
         """Give housekeeping its share of a busy time once there is enough of it to slow searches down."""
@@ -296,7 +324,12 @@ class Host:
             self._send(encode(Kind.STATUS, 0, self._counts()))
 
     def _send(self, data: bytes) -> None:
-        self._socket.sendall(data)
+        with self._sending:
+            self._socket.sendall(data)
+
+
+def _nothing(rows: int, k: int) -> tuple[Hits, bool]:
+    return Hits(np.zeros((rows, k), np.int64), np.zeros((rows, k), np.float32), np.zeros(rows, np.int32)), True
 
 
 def _return_free_memory() -> None:

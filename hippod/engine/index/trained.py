@@ -11,8 +11,9 @@ Runs in the one thread of a host; nothing here knows sockets.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,17 @@ _STEP_ROWS_FIRST: Final = 32
 _STEP_ROWS_MAX: Final = 8_192
 _SPARE: Final = 16
 _SPARE_MAX: Final = 1_024
+
+
+class _Candidates(NamedTuple):
+    """Of each query: slots int64 (nq, n) and what the index says of them, scores float32 (nq, n); the `valid` of them (None: the best k in
+    order, all exact), of which `counts` int32 (nq,) are wanted. All lie below slot `rows`."""
+
+    slots: Slots
+    scores: npt.NDArray[np.float32]
+    valid: Mask | None
+    counts: npt.NDArray[np.int32]
+    rows: int
 
 
 class TrainedPart:
@@ -63,6 +75,11 @@ class TrainedPart:
     def size(self) -> int:
         """Living rows in the trained index."""
         return self._size - self.doomed_count
+
+    @property
+    def scores_candidates(self) -> bool:
+        """Whether a search scores what the index found by the vectors themselves."""
+        return self._rescorer is not None
 
     @property
     def has_work(self) -> bool:
@@ -102,9 +119,23 @@ class TrainedPart:
 
     def search(self, queries: Vectors, k: int, effort: int, reorder: int) -> tuple[Hits, bool]:
         """The k best of each query, and whether some query got fewer although more live (ask elsewhere, exactly)."""
-        spare, spare_max = min(self.doomed_count, k + _SPARE), min(self.doomed_count, _SPARE_MAX)
-        trained = self._search_trained(queries, k, effort, reorder, spare)
-        want = min(k, self.size)
+        return self.begin(queries, k, effort, reorder)()
+
+    def begin(self, queries: Vectors, k: int, effort: int, reorder: int) -> Callable[[], tuple[Hits, bool]]:
+        """What ends such a search, and has nothing to do with the index any more: any thread may call it, whatever changes meanwhile.
+
+        Where candidates are scored exactly, it does that, unless more must be looked for.
+        """
+        spare = min(self.doomed_count, k + _SPARE)
+        found = self._find(queries, k, effort, reorder, spare)
+        if not self.fresh_count and int(np.minimum.reduce(found.counts)) >= min(k, self.size):
+            return lambda: (self._score(queries, k, found), False)
+        answer = self._complete(queries, k, effort, reorder, spare, self._score(queries, k, found))
+        return lambda: answer
+
+    def _complete(self, queries: Vectors, k: int, effort: int, reorder: int, spare: int, trained: Hits) -> tuple[Hits, bool]:
+        """Look further for those of whom too few were found, and among the fresh."""
+        want, spare_max = min(k, self.size), min(self.doomed_count, _SPARE_MAX)
         while np.minimum.reduce(trained.counts) < want and (effort < self._index.effort_max or spare < spare_max):
             effort, spare = min(self._index.effort_max, effort * 4), min(spare_max, spare * 4)
             lacking = np.flatnonzero(trained.counts < want)
@@ -149,20 +180,29 @@ class TrainedPart:
 
     def _search_trained(self, queries: Vectors, k: int, effort: int, reorder: int, spare: int) -> Hits:
         """The k best living of the trained rows; `spare` more are looked at because of the dead among them."""
+        return self._score(queries, k, self._find(queries, k, effort, reorder, spare))
+
+    def _find(self, queries: Vectors, k: int, effort: int, reorder: int, spare: int) -> _Candidates:
+        """What the index finds."""
         wide = min(k + spare, max(1, self._size))
         if self._rescorer is not None:
             wide = min(max(reorder, wide), max(1, self._size))
         positions, scores, counts = self._index.search(queries, wide, effort, max(reorder, wide))
         slots = self._slots.take(positions)
         if not self.doomed_count and wide == k and self._rescorer is None:
-            return Hits(slots, scores, counts)
+            return _Candidates(slots, scores, None, counts, 0)
         valid = np.arange(wide) < counts[:, None]
         if self.doomed_count:
             valid &= (slots >= 0) & ~self._is_doomed[slots]
-        if self._rescorer is not None:
             np.maximum(slots, 0, out=slots)
-            scores = self._rescorer.scores(queries, slots, len(self._place))
-        return best_of(slots, self._order(scores, valid), valid, scores, k)
+        return _Candidates(slots, scores, valid, np.minimum(np.add.reduce(valid, axis=1, dtype=np.int32), np.int32(k)), len(self._place))
+
+    def _score(self, queries: Vectors, k: int, found: _Candidates) -> Hits:
+        """The k best of the candidates. Any thread may call it."""
+        if found.valid is None:
+            return Hits(found.slots, found.scores, found.counts)
+        scores = found.scores if self._rescorer is None else self._rescorer.scores(queries, found.slots, found.rows)
+        return best_of(found.slots, self._order(scores, found.valid), found.valid, scores, k)
 
     def _with_fresh(self, queries: Vectors, k: int, trained: Hits, mask: Mask | None = None) -> Hits:
         self._compact_fresh()

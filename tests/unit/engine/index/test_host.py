@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from hippod.engine.index import engines
+from hippod.engine.index.exact import Hits
 from hippod.engine.index.host import Host
-from hippod.engine.index.protocol import FileTask, HostSetup, Kind, TrainTask
+from hippod.engine.index.protocol import FileTask, HostSetup, Kind, Reassembly, TrainTask, decode_found, encode_search
+from hippod.engine.index.rescore import Rescorer
 from hippod.engine.index.spec import IndexSpec
 from hippod.engine.index.vectors import VectorFile
 from tests.unit.engine.index.subject import floats
@@ -71,6 +73,98 @@ def test_training_stands_back_and_the_thread_that_answers_searches_does_not(tmp_
     vectors.close()
     assert trained_at == [max(usual, 10)]
     assert _nice() == usual
+
+
+def _searching_host(socket_: socket.socket, vectors: VectorFile, kind: str) -> Host:
+    host = Host(socket_)
+    host._task(Kind.OPEN, msgspec.json.encode(HostSetup(str(vectors.path), 16, "float32", "l2")))
+    host._sent_slots.append(np.arange(ROWS))
+    host._task(Kind.TRAIN, msgspec.json.encode(TrainTask(IndexSpec.of(kind, "l2", {"nlist": 20}, floats(16)).candidates(ROWS), 1)))
+    return host
+
+
+def _answers(connection: socket.socket, count: int) -> dict[int, tuple[Hits, bool]]:
+    reassembly = Reassembly()
+    answers: dict[int, tuple[Hits, bool]] = {}
+    while len(answers) < count:
+        for header, body in reassembly.feed(connection.recv(1 << 20)):
+            if header.kind == Kind.FOUND:
+                answers[header.ident] = decode_found(header, body), header.short != 0
+    return answers
+
+
+@pytest.mark.parametrize("kind", ["IVF_PQ_FS", "IVF_FLAT"])
+def test_the_candidates_of_large_batches_are_scored_beside_and_found_as_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    rows = np.random.default_rng(3).standard_normal((ROWS, 16), dtype=np.float32)
+    vectors = VectorFile(tmp_path / "vectors", 16)
+    vectors.write(0, rows)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        host = _searching_host(theirs, vectors, kind)
+        part = host._part
+        assert part is not None
+        large = [rows[start : start + 100] for start in range(0, 500, 100)]
+        small = [rows[start : start + 3] for start in range(5)]
+        wanted = [part.search(queries, 10, 5, 700)[0] for queries in (*large, *small)]
+        scored_by, score = [], Rescorer.scores
+
+        def watched(*arguments: Any) -> Any:
+            scored_by.append((len(arguments[1]), threading.current_thread().name.split("_")[0]))
+            return score(*arguments)
+
+        monkeypatch.setattr(Rescorer, "scores", watched)
+        serving = threading.Thread(target=host.run, name="serving")
+        serving.start()
+        for ident, queries in enumerate((*large, *small)):
+            ours.sendall(encode_search(ident, len(queries), 10, 5, 700, [np.ascontiguousarray(queries)]))
+        found = _answers(ours, 10)
+        ours.shutdown(socket.SHUT_RDWR)
+        serving.join()
+    vectors.close()
+    for ident, hits in enumerate(wanted):
+        assert not found[ident][1]
+        assert np.array_equal(found[ident][0].slots, hits.slots)
+        assert np.array_equal(found[ident][0].scores, hits.scores)
+    if kind == "IVF_PQ_FS":
+        assert {thread for rows_, thread in scored_by if rows_ == 100} == {"scoring"}
+        assert {thread for rows_, thread in scored_by if rows_ < 100} == {"serving"}
+    else:
+        assert not scored_by
+
+
+def test_a_batch_whose_scoring_fails_is_left_to_the_server_and_the_next_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = np.random.default_rng(3).standard_normal((ROWS, 16), dtype=np.float32)
+    vectors = VectorFile(tmp_path / "vectors", 16)
+    vectors.write(0, rows)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        host = _searching_host(theirs, vectors, "IVF_PQ_FS")
+        failures, score = [1], Rescorer.scores
+
+        def failing_once(*arguments: Any) -> Any:
+            if failures:
+                failures.clear()
+                raise MemoryError
+            return score(*arguments)
+
+        monkeypatch.setattr(Rescorer, "scores", failing_once)
+        serving = threading.Thread(target=host.run)
+        serving.start()
+        for ident in range(2):
+            ours.sendall(encode_search(ident, 100, 10, 20, 700, [rows[:100]]))
+        found = _answers(ours, 2)
+        ours.shutdown(socket.SHUT_RDWR)
+        serving.join()
+    vectors.close()
+    (lost, is_lost_short), (kept, is_kept_short) = found[0], found[1]
+    assert is_lost_short
+    assert not lost.counts.any()
+    assert not is_kept_short
+    assert kept.slots[:, 0].tolist() == list(range(100))
 
 
 def _nice() -> int:
