@@ -3,7 +3,8 @@
     python -m bench.ticking_server --gaps FILE --data-dir DIR --port 0 --rest-port 0
 
 The ticker wants to run every millisecond. Each gap of more than 5 ms is a line of FILE: when it ended (monotonic seconds), how long it
-was, and how much of it the thread of the loop worked (the rest it waited for a processor or for the interpreter).
+was, and how much of it the thread of the loop worked (the rest it waited for a processor or for the interpreter). What the machine itself
+does to a ticker, `tick_alone` tells.
 """
 
 from __future__ import annotations
@@ -35,14 +36,34 @@ def read_gaps(file: Path) -> list[Gap]:
     return [Gap(*map(float, line.split())) for line in file.read_text().splitlines()]
 
 
+class _Notes:
+    """Writes down the long gaps between calls of `tick`."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._at, self._worked = time.monotonic(), time.thread_time()
+
+    def tick(self) -> None:
+        now, worked = time.monotonic(), time.thread_time()
+        if now - self._at > _NOTED_S:
+            self._out.write(f"{now} {now - self._at} {worked - self._worked}\n")
+        self._at, self._worked = now, worked
+
+
 async def _tick(out: TextIO) -> None:
-    at, worked = time.monotonic(), time.thread_time()
+    notes = _Notes(out)
     while True:
         await asyncio.sleep(_TICK_S)
-        now, working = time.monotonic(), time.thread_time()
-        if now - at > _NOTED_S:
-            out.write(f"{now} {now - at} {working - worked}\n")
-        at, worked = now, working
+        notes.tick()
+
+
+def tick_alone(gaps: Path) -> None:
+    """The main function of a process that does nothing else, until it is ended."""
+    with gaps.open("w", buffering=1) as out:
+        notes = _Notes(out)
+        while True:
+            time.sleep(_TICK_S)
+            notes.tick()
 
 
 async def _run(config: Config, gaps: Path) -> None:
