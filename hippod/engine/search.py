@@ -119,8 +119,9 @@ def _gather(question: Question, tablet: Tablet, hits: Hits) -> SearchResult:
 def _flat(hits: Hits) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Slots and scores of all hits, one query after the other, without the padding."""
     width = hits.slots.shape[1]
-    if (hits.counts == width).all():
-        return hits.slots.reshape(-1), np.ascontiguousarray(hits.scores).reshape(-1)
+    # A list has its least number sooner than numpy: nearly always there is one.
+    if min(hits.counts.tolist()) == width:
+        return hits.slots.reshape(-1), hits.scores.reshape(-1)
     kept = np.arange(width) < hits.counts[:, None]
     return hits.slots[kept], hits.scores[kept]
 
