@@ -48,27 +48,41 @@ def search_binary(
 
 
 def _nearest_by_hamming(rows: Vectors, queries: Vectors, k: int, slots: Slots | None, alive: Mask | None, first: int) -> Hits:
+    if slots is None:
+        hits = _scan(rows[first:], queries, k, None if alive is None else alive[first : len(rows)])
+        return hits._replace(slots=hits.slots + first)
+    slots = slots if alive is None else slots[alive[slots]]
+    step = max(256, _BYTES_AT_ONCE // rows.shape[1])
+    hits = _scan_at(rows, slots[:step], queries, k)
+    for start in range(step, len(slots), step):
+        more = _scan_at(rows, slots[start : start + step], queries, k)
+        valid = np.concatenate([np.arange(k) < part.counts[:, None] for part in (hits, more)], axis=1)
+        scores = np.concatenate((hits.scores, more.scores), axis=1)
+        hits = best_of(np.concatenate((hits.slots, more.slots), axis=1), np.where(valid, scores, np.inf), valid, scores, k)
+    return hits
+
+
+def _scan_at(rows: Vectors, slots: Slots, queries: Vectors, k: int) -> Hits:
+    """The k nearest of the rows at `slots`, which are copied."""
+    hits = _scan(rows[slots], queries, k, None)
+    return hits._replace(slots=slots[hits.slots]) if len(slots) else hits
+
+
+def _scan(rows: Vectors, queries: Vectors, k: int, shown: Mask | None) -> Hits:
+    """The k nearest of `rows` that are `shown`, by HAMMING; the slots are places in `rows`."""
     # Loaded by the first search: most servers have no binary vectors.
     import faiss
 
-    if slots is None:
-        searched, shown = np.ascontiguousarray(rows[first:]), None if alive is None else alive[first : len(rows)]
-    else:
-        slots = slots if alive is None else slots[alive[slots]]
-        searched, shown = rows[slots], None
-    wanted = np.ascontiguousarray(queries)
-    places, distance = np.empty((len(wanted), k), np.int64), np.empty((len(wanted), k), np.int32)
+    rows, queries = np.ascontiguousarray(rows), np.ascontiguousarray(queries)
+    places, distance = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.int32)
     heap = faiss.int_maxheap_array_t()
-    heap.nh, heap.k, heap.ids, heap.val = len(wanted), k, faiss.swig_ptr(places), faiss.swig_ptr(distance)
+    heap.nh, heap.k, heap.ids, heap.val = len(queries), k, faiss.swig_ptr(places), faiss.swig_ptr(distance)
     bits = None if shown is None else np.packbits(shown, bitorder="little")
-    chosen = None if bits is None else faiss.IDSelectorBitmap(len(searched), faiss.swig_ptr(bits))
+    chosen = None if bits is None else faiss.IDSelectorBitmap(len(rows), faiss.swig_ptr(bits))
     faiss.omp_set_num_threads(1)
-    faiss.hammings_knn_hc(
-        heap, faiss.swig_ptr(wanted), faiss.swig_ptr(searched), len(searched), searched.shape[1], 1, faiss.EXACT_TOPK, chosen
-    )
+    faiss.hammings_knn_hc(heap, faiss.swig_ptr(queries), faiss.swig_ptr(rows), len(rows), rows.shape[1], 1, faiss.EXACT_TOPK, chosen)
     found = places >= 0
-    at = places + first if slots is None else np.concatenate((slots, [0]))[places]
-    return Hits(np.where(found, at, 0), np.where(found, distance, 0).astype(np.float32), found.sum(axis=1, dtype=np.int32))
+    return Hits(np.where(found, places, 0), np.where(found, distance, 0).astype(np.float32), found.sum(axis=1, dtype=np.int32))
 
 
 def _nearest_by_jaccard(rows: Vectors, queries: Vectors, k: int, slots: Slots | None, alive: Mask | None, first: int) -> Hits:

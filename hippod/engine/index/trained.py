@@ -5,7 +5,7 @@ it, living) or doomed (in it, dead: masked in every answer until it is deleted).
 and takes effect at once; moving fresh rows into the index and deleting doomed ones is `work`, done in small bounded
 steps between searches, because an index is not searched while it changes. Where an index cannot delete, the doomed stay masked.
 
-Runs in the one thread of a host; nothing here knows sockets.
+Runs in one thread of a host, but for what `begin` returns; nothing here knows sockets.
 """
 
 from __future__ import annotations

@@ -91,6 +91,19 @@ def test_binary_search_in_chunks_misses_nothing(monkeypatch: pytest.MonkeyPatch)
     assert np.array_equal(hits.scores, np.sort(distances(rows, rows[::100], Metric.JACCARD), axis=1)[:, :5])
 
 
+@pytest.mark.parametrize("k", [5, 300])
+def test_binary_rows_that_are_copied_in_chunks_are_searched_as_one(monkeypatch: pytest.MonkeyPatch, k: int) -> None:
+    monkeypatch.setattr("hippod.engine.index.exact_binary._BYTES_AT_ONCE", 1)
+    rows = np.random.default_rng(1).integers(0, 256, (2_000, 8), np.uint8)
+    slots, alive = np.arange(1, 2_000, 2), np.arange(2_000) % 3 > 0
+    hits = search_binary(rows, Metric.HAMMING, rows[::100], k, slots=slots, alive=alive)
+    searched = slots[alive[slots]]
+    wanted = distances(rows[searched], rows[::100], Metric.HAMMING)
+    assert np.array_equal(hits.scores, np.sort(wanted, axis=1)[:, :k])
+    assert np.array_equal(np.take_along_axis(wanted, np.searchsorted(searched, hits.slots), axis=1), hits.scores)
+    assert all(len(set(found)) == k for found in hits.slots.tolist())
+
+
 @given(SEEDS, st.sampled_from([1, 10, 400]), st.sampled_from([3, 10_000]), st.integers(0, 4_000))
 def test_the_best_of_many_ranks_are_kept_whatever_they_are_and_wherever_they_stand(seed: int, wide: int, different: int, dead: int) -> None:
     rng = np.random.default_rng(seed)
