@@ -20,8 +20,11 @@ from hippod.engine.index.vectors import Vectors
 from hippod.engine.operations.indexes import Metric
 
 _FILE: Final = "index.faiss"
-# The centres of leaves are looked for among floats, 32 times the memory of the bits.
-_ROWS_PER_LEAF: Final = 64
+# The centres of leaves are looked for among floats, 32 times the memory of the bits: 256 rows a leaf where these take no more than so
+# much, 64 else. Of 62,666 x 384 bits, 20 of 250 leaves found 0.9557 and 0.9521 of the nearest.
+_ROWS_PER_LEAF: Final = 256
+_ROWS_PER_LEAF_MIN: Final = 64
+_FLOAT_BYTES: Final = 256 << 20
 
 
 class FaissBinaryIndex:
@@ -45,7 +48,8 @@ class FaissBinaryIndex:
         faiss.omp_set_num_threads(threads)
         index = _untrained(recipe, rows.shape[1] * 8)
         if not index.is_trained:
-            sample = np.random.default_rng(0).permutation(len(rows))[: _ROWS_PER_LEAF * recipe.leaves]
+            fit = max(_ROWS_PER_LEAF_MIN * recipe.leaves, _FLOAT_BYTES // (32 * rows.shape[1]))
+            sample = np.random.default_rng(0).permutation(len(rows))[: min(fit, _ROWS_PER_LEAF * recipe.leaves)]
             index.train(rows[np.sort(sample)])
         index.add(np.ascontiguousarray(rows))
         return cls(index, recipe)
