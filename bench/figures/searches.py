@@ -1,13 +1,19 @@
-"""Searches a second over the network, beside ScaNN called directly in batches on one thread with the same index and parameters."""
+"""Searches a second over the network, beside ScaNN called directly in batches on one thread with the same index and parameters.
+
+Single queries come once from clients as users have them, and once as requests prepared beforehand: on a machine that the load shares with
+the server, the difference is what the clients take of the processors.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from bench.data import Source
 from bench.direct import recall_of
 from bench.figures.base import Bench
-from bench.load import Searches, run_load
+from bench.load import Searches, Work, run_load
+from bench.prepared_load import PreparedSearches
 from bench.report import Row
 from bench.stage import Stage
 
@@ -15,26 +21,33 @@ from bench.stage import Stage
 class _Shape(NamedTuple):
     """How the load comes, and the share of the direct rate that must be reached."""
 
-    connections: int
-    queries: int
+    title: str
+    works: Sequence[Work]
     target: float
 
 
-_SHAPES: Final = (_Shape(64, 1, 0.7), _Shape(4, 100, 0.9))
+_SINGLE_TARGET: Final = 0.7
+_BATCH_TARGET: Final = 0.9
 
 
 def measure(bench: Bench, source: Source) -> list[Row]:
     stage = bench.indexed(source)
-    return [_measure(bench, stage, shape) for shape in _SHAPES]
+    address, seconds = stage.address, bench.seconds
+    shapes = (
+        _Shape("64 connections x 1", [Searches(address, source, 64, 1, seconds)], _SINGLE_TARGET),
+        _Shape("64 connections x 1, prepared requests", [PreparedSearches(address, source, 64, seconds)], _SINGLE_TARGET),
+        _Shape("4 connections x 100", [Searches(address, source, 4, 100, seconds)], _BATCH_TARGET),
+    )
+    return [_measure(bench, stage, shape) for shape in shapes]
 
 
 def _measure(bench: Bench, stage: Stage, shape: _Shape) -> Row:
     direct = bench.direct(stage)
-    bench.say(f"{shape.connections} connections, {shape.queries} queries a request")
-    outcome = run_load([Searches(stage.address, stage.source, shape.connections, shape.queries, bench.seconds)], stage.pid)
+    bench.say(shape.title)
+    outcome = run_load(shape.works, stage.pid)
     rate = outcome.per_second
     return Row(
-        f"searches, {shape.connections} connections x {shape.queries}",
+        f"searches, {shape.title}",
         stage.source.title,
         rate,
         "/s",
