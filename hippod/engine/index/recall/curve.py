@@ -85,25 +85,46 @@ class Curve(msgspec.Struct, frozen=True):
 
     def choose(self, promise: float) -> Tuning | None:
         """The cheapest setting whose lower bound holds the promise; None if only an exact search does."""
-        groups: dict[int, list[Point]] = {}
+        by_reorder: dict[int, list[Point]] = {}
+        by_effort: dict[int, list[Point]] = {}
         for point in self.points:
-            groups.setdefault(point.reorder, []).append(point)
-        least = (_least_effort(group, promise) for group in groups.values())
-        return min((tuning for tuning in least if tuning is not None), key=self.cost.of, default=None)
+            by_reorder.setdefault(point.reorder, []).append(point)
+            by_effort.setdefault(point.effort, []).append(point)
+        settings = [_least_effort(group, promise) for group in by_reorder.values()]
+        settings += [_least_reorder(group, promise) for group in by_effort.values()]
+        return min((tuning for tuning in settings if tuning is not None), key=self.cost.of, default=None)
 
 
 def _least_effort(points: list[Point], promise: float) -> Tuning | None:
     """The least effort that holds the promise, all points reordering as many. Between two that were measured recall rises ever more slowly,
     so the straight line between their lower bounds promises less than there is."""
+    found = _between(points, promise)
+    if found is None:
+        return None
+    low, high, share = found
+    return Tuning(math.ceil(low.effort + share * (high.effort - low.effort)), high.reorder)
+
+
+def _least_reorder(points: list[Point], promise: float) -> Tuning | None:
+    """The same of points with one effort: the fewest candidates to reorder, which find ever less more."""
+    found = _between(points, promise)
+    if found is None:
+        return None
+    low, high, share = found
+    return Tuning(high.effort, math.ceil(low.reorder + share * (high.reorder - low.reorder)))
+
+
+def _between(points: list[Point], promise: float) -> tuple[Point, Point, float] | None:
+    """The first of the points that holds the promise, the one before it (itself, if it is the first), and how far between them the straight
+    line between their lower bounds reaches the promise."""
     above = next((at for at, point in enumerate(points) if point.recall.low >= promise), None)
     if above is None:
         return None
     high = points[above]
     if not above:
-        return Tuning(high.effort, high.reorder)
+        return high, high, 0.0
     low = points[above - 1]
-    share = (promise - low.recall.low) / (high.recall.low - low.recall.low)
-    return Tuning(math.ceil(low.effort + share * (high.effort - low.effort)), high.reorder)
+    return low, high, (promise - low.recall.low) / (high.recall.low - low.recall.low)
 
 
 def bucket_of(k: int) -> int | None:

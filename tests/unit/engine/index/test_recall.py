@@ -222,7 +222,7 @@ def curve(*points: Point) -> Curve:
 def test_the_cheapest_setting_that_holds_is_chosen() -> None:
     subject = curve(point(1, 60, 0.7), point(2, 60, 0.91), point(4, 60, 0.93), point(1, 180, 0.75), point(2, 180, 0.96))
     assert subject.choose(0.9) == Tuning(2, 60)
-    assert subject.choose(0.95) == Tuning(2, 180)
+    assert subject.choose(0.96) == Tuning(2, 180)
     assert subject.choose(0.97) is None
     assert curve().choose(0.5) is None
 
@@ -232,6 +232,18 @@ def test_between_two_efforts_that_were_measured_lies_the_least_that_holds() -> N
     assert [subject.choose(promise) for promise in (0.7, 0.8, 0.84, 0.86, 0.9, 0.912)] == [
         Tuning(effort, 60) for effort in (10, 10, 14, 16, 20, 23)
     ]
+
+
+def test_between_two_numbers_of_candidates_that_were_measured_lies_the_least_that_holds() -> None:
+    subject = curve(point(10, 120, 0.94), point(14, 120, 0.945), point(10, 240, 0.97), point(14, 240, 0.98))
+    assert [subject.choose(promise) for promise in (0.94, 0.95, 0.955, 0.97, 0.98)] == [
+        Tuning(10, 120),
+        Tuning(10, 160),
+        Tuning(10, 180),
+        Tuning(10, 240),
+        Tuning(14, 240),
+    ]
+    assert subject.choose(0.981) is None
 
 
 @given(
