@@ -8,12 +8,15 @@ however clean, claims more than its size bears out (an add-one rule after Laplac
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from hippod.engine.index.parameters import number
 from hippod.engine.index.spec import Tuning
@@ -24,6 +27,7 @@ PROMISE_MAX: Final = 0.999
 # The numbers of hits that curves are measured for; a search goes by the next larger one.
 BUCKETS: Final = (10, 30, 60, 100, 150, 300, 1_000)
 _QUANTILE: Final = 1.645
+_FILLED_GAP_MAX: Final = 16
 _EFFORT_KEYS: Final = ("nprobe", "ef_search", "reorder")
 
 
@@ -89,10 +93,23 @@ class Curve(msgspec.Struct, frozen=True):
         by_effort: dict[int, list[Point]] = {}
         for point in self.points:
             by_reorder.setdefault(point.reorder, []).append(point)
-            by_effort.setdefault(point.effort, []).append(point)
+        for group in by_reorder.values():
+            for point in _with_those_between(group):
+                by_effort.setdefault(point.effort, []).append(point)
         settings = [_least_effort(group, promise) for group in by_reorder.values()]
         settings += [_least_reorder(group, promise) for group in by_effort.values()]
         return min((tuning for tuning in settings if tuning is not None), key=self.cost.of, default=None)
+
+
+def _with_those_between(points: list[Point]) -> Iterator[Point]:
+    """The points, by rising effort, and where few efforts lie between two of them, one for each of these on the straight line."""
+    for low, high in itertools.pairwise(points):
+        yield low
+        gap = high.effort - low.effort
+        for step in range(1, gap if gap <= _FILLED_GAP_MAX else 0):
+            bound = low.recall.low + step / gap * (high.recall.low - low.recall.low)
+            yield replace(low, effort=low.effort + step, recall=replace(low.recall, low=bound))
+    yield points[-1]
 
 
 def _least_effort(points: list[Point], promise: float) -> Tuning | None:

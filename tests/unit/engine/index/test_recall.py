@@ -244,6 +244,9 @@ def test_between_two_numbers_of_candidates_that_were_measured_lies_the_least_tha
         Tuning(14, 240),
     ]
     assert subject.choose(0.981) is None
+    # Neither 10, 12 nor 14 leaves and 240 candidates, nor 14 leaves and 198: effort and candidates both lie between.
+    subject = curve(point(10, 120, 0.93), point(14, 120, 0.938), point(10, 240, 0.95), point(14, 240, 0.958))
+    assert subject.choose(0.951) == Tuning(11, 234)
 
 
 @given(
