@@ -96,8 +96,7 @@ class Curve(msgspec.Struct, frozen=True):
         for group in by_reorder.values():
             for point in _with_those_between(group):
                 by_effort.setdefault(point.effort, []).append(point)
-        settings = [_least_effort(group, promise) for group in by_reorder.values()]
-        settings += [_least_reorder(group, promise) for group in by_effort.values()]
+        settings = [_least(group, promise) for group in (*by_reorder.values(), *by_effort.values())]
         return min((tuning for tuning in settings if tuning is not None), key=self.cost.of, default=None)
 
 
@@ -112,36 +111,19 @@ def _with_those_between(points: list[Point]) -> Iterator[Point]:
     yield points[-1]
 
 
-def _least_effort(points: list[Point], promise: float) -> Tuning | None:
-    """The least effort that holds the promise, all points reordering as many. Between two that were measured recall rises ever more slowly,
-    so the straight line between their lower bounds promises less than there is."""
-    found = _between(points, promise)
-    if found is None:
-        return None
-    low, high, share = found
-    return Tuning(math.ceil(low.effort + share * (high.effort - low.effort)), high.reorder)
-
-
-def _least_reorder(points: list[Point], promise: float) -> Tuning | None:
-    """The same of points with one effort: the fewest candidates to reorder, which find ever less more."""
-    found = _between(points, promise)
-    if found is None:
-        return None
-    low, high, share = found
-    return Tuning(high.effort, math.ceil(low.reorder + share * (high.reorder - low.reorder)))
-
-
-def _between(points: list[Point], promise: float) -> tuple[Point, Point, float] | None:
-    """The first of the points that holds the promise, the one before it (itself, if it is the first), and how far between them the straight
-    line between their lower bounds reaches the promise."""
+def _least(points: list[Point], promise: float) -> Tuning | None:
+    """The least that holds the promise, of points with one number of candidates by rising effort, or with one effort by rising number of
+    candidates. Between two that were measured recall rises ever more slowly, so the straight line between their lower bounds promises less
+    than there is."""
     above = next((at for at, point in enumerate(points) if point.recall.low >= promise), None)
     if above is None:
         return None
     high = points[above]
     if not above:
-        return high, high, 0.0
+        return Tuning(high.effort, high.reorder)
     low = points[above - 1]
-    return low, high, (promise - low.recall.low) / (high.recall.low - low.recall.low)
+    share = (promise - low.recall.low) / (high.recall.low - low.recall.low)
+    return Tuning(math.ceil(low.effort + share * (high.effort - low.effort)), math.ceil(low.reorder + share * (high.reorder - low.reorder)))
 
 
 def bucket_of(k: int) -> int | None:

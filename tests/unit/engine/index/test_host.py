@@ -6,11 +6,14 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from hippod.engine.index import engines
@@ -75,61 +78,63 @@ def test_training_stands_back_and_the_thread_that_answers_searches_does_not(tmp_
     assert _nice() == usual
 
 
-def _searching_host(socket_: socket.socket, vectors: VectorFile, kind: str) -> Host:
-    host = Host(socket_)
-    host._task(Kind.OPEN, msgspec.json.encode(HostSetup(str(vectors.path), 16, "float32", "l2")))
-    host._sent_slots.append(np.arange(ROWS))
-    host._task(Kind.TRAIN, msgspec.json.encode(TrainTask(IndexSpec.of(kind, "l2", {"nlist": 20}, floats(16)).candidates(ROWS), 1)))
-    return host
+@contextmanager
+def _host(directory: Path, kind: str) -> Iterator[tuple[npt.NDArray[np.float32], Host, socket.socket]]:
+    """Rows, a host that has an index over them, and the server's end of its socket."""
+    rows = np.random.default_rng(3).standard_normal((ROWS, 16), dtype=np.float32)
+    vectors = VectorFile(directory / "vectors", 16)
+    vectors.write(0, rows)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        host = Host(theirs)
+        host._task(Kind.OPEN, msgspec.json.encode(HostSetup(str(vectors.path), 16, "float32", "l2")))
+        host._sent_slots.append(np.arange(ROWS))
+        host._task(Kind.TRAIN, msgspec.json.encode(TrainTask(IndexSpec.of(kind, "l2", {"nlist": 20}, floats(16)).candidates(ROWS), 1)))
+        yield rows, host, ours
+    vectors.close()
 
 
-def _answers(connection: socket.socket, count: int) -> dict[int, tuple[Hits, bool]]:
+def _answers(host: Host, ours: socket.socket, searches: Sequence[npt.NDArray[np.float32]], effort: int) -> list[tuple[Hits, bool]]:
+    """What the host answers to searches for the 10 best, of 700 candidates, that were all sent before it began."""
     reassembly = Reassembly()
     answers: dict[int, tuple[Hits, bool]] = {}
-    while len(answers) < count:
-        for header, body in reassembly.feed(connection.recv(1 << 20)):
+    for ident, queries in enumerate(searches):
+        ours.sendall(encode_search(ident, len(queries), 10, effort, 700, [queries]))
+    serving = threading.Thread(target=host.run, name="serving")
+    serving.start()
+    while len(answers) < len(searches):
+        for header, body in reassembly.feed(ours.recv(1 << 20)):
             if header.kind == Kind.FOUND:
                 answers[header.ident] = decode_found(header, body), header.short != 0
-    return answers
+    ours.shutdown(socket.SHUT_RDWR)
+    serving.join()
+    return [answers[ident] for ident in range(len(searches))]
 
 
 @pytest.mark.parametrize("kind", ["IVF_PQ_FS", "IVF_FLAT"])
 def test_the_candidates_of_large_batches_are_scored_beside_and_found_as_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    rows = np.random.default_rng(3).standard_normal((ROWS, 16), dtype=np.float32)
-    vectors = VectorFile(tmp_path / "vectors", 16)
-    vectors.write(0, rows)
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        host = _searching_host(theirs, vectors, kind)
+    scored_by, score = [], Rescorer.scores
+
+    def watched(*arguments: Any) -> Any:
+        scored_by.append((len(arguments[1]), threading.current_thread().name.split("_")[0]))
+        return score(*arguments)
+
+    with _host(tmp_path, kind) as (rows, host, ours):
         part = host._part
         assert part is not None
-        large = [rows[start : start + 100] for start in range(0, 500, 100)]
-        small = [rows[start : start + 3] for start in range(5)]
-        wanted = [part.search(queries, 10, 5, 700)[0] for queries in (*large, *small)]
-        scored_by, score = [], Rescorer.scores
-
-        def watched(*arguments: Any) -> Any:
-            scored_by.append((len(arguments[1]), threading.current_thread().name.split("_")[0]))
-            return score(*arguments)
-
+        searches = [rows[at : at + 100] for at in range(0, 500, 100)] + [rows[at : at + 3] for at in range(5)]
+        wanted = [part.search(queries, 10, 5, 700)[0] for queries in searches]
         monkeypatch.setattr(Rescorer, "scores", watched)
-        serving = threading.Thread(target=host.run, name="serving")
-        serving.start()
-        for ident, queries in enumerate((*large, *small)):
-            ours.sendall(encode_search(ident, len(queries), 10, 5, 700, [np.ascontiguousarray(queries)]))
-        found = _answers(ours, 10)
-        ours.shutdown(socket.SHUT_RDWR)
-        serving.join()
-    vectors.close()
-    for ident, hits in enumerate(wanted):
-        assert not found[ident][1]
-        assert np.array_equal(found[ident][0].slots, hits.slots)
-        assert np.allclose(found[ident][0].scores, hits.scores, rtol=1e-5, atol=1e-5)
+        answers = _answers(host, ours, searches, 5)
+    for (found, is_short), hits in zip(answers, wanted, strict=True):
+        assert not is_short
+        assert np.array_equal(found.slots, hits.slots)
+        assert np.allclose(found.scores, hits.scores, rtol=1e-5, atol=1e-5)
     if kind == "IVF_PQ_FS":
-        assert {thread for rows_, thread in scored_by if rows_ == 100} == {"scoring"}
-        assert {thread for rows_, thread in scored_by if rows_ < 100} == {"serving"}
+        assert {thread for queries, thread in scored_by if queries == 100} == {"scoring"}
+        assert {thread for queries, thread in scored_by if queries < 100} == {"serving"}
     else:
         assert not scored_by
 
@@ -137,30 +142,17 @@ def test_the_candidates_of_large_batches_are_scored_beside_and_found_as_ever(
 def test_a_batch_whose_scoring_fails_is_left_to_the_server_and_the_next_is_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = np.random.default_rng(3).standard_normal((ROWS, 16), dtype=np.float32)
-    vectors = VectorFile(tmp_path / "vectors", 16)
-    vectors.write(0, rows)
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        host = _searching_host(theirs, vectors, "IVF_PQ_FS")
-        failures, score = [1], Rescorer.scores
+    failures, score = [1], Rescorer.scores
 
-        def failing_once(*arguments: Any) -> Any:
-            if failures:
-                failures.clear()
-                raise MemoryError
-            return score(*arguments)
+    def failing_once(*arguments: Any) -> Any:
+        if failures:
+            failures.clear()
+            raise MemoryError
+        return score(*arguments)
 
+    with _host(tmp_path, "IVF_PQ_FS") as (rows, host, ours):
         monkeypatch.setattr(Rescorer, "scores", failing_once)
-        serving = threading.Thread(target=host.run)
-        serving.start()
-        for ident in range(2):
-            ours.sendall(encode_search(ident, 100, 10, 20, 700, [rows[:100]]))
-        found = _answers(ours, 2)
-        ours.shutdown(socket.SHUT_RDWR)
-        serving.join()
-    vectors.close()
-    (lost, is_lost_short), (kept, is_kept_short) = found[0], found[1]
+        (lost, is_lost_short), (kept, is_kept_short) = _answers(host, ours, [rows[:100], rows[:100]], 20)
     assert is_lost_short
     assert not lost.counts.any()
     assert not is_kept_short
