@@ -84,15 +84,16 @@ async def test_an_offset_leaves_out_the_best_hits(shop: tuple[Shop, str], offset
         assert [i for i, _ in hits] == [i for _, i in made.ranking(query, metric)[offset : offset + 10]]
 
 
+@pytest.mark.parametrize("k", [50, 29])
 @pytest.mark.parametrize("filter", ["", "shelf < 20"])
-async def test_a_radius_leaves_out_what_scores_worse(shop: tuple[Shop, str], filter: str) -> None:
+async def test_a_radius_leaves_out_what_scores_worse(shop: tuple[Shop, str], filter: str, k: int) -> None:
     made, metric = shop
     matching = [i for i in range(ROWS) if not filter or made.shelves[i] < 20]
     middle = [s for s, i in made.ranking(0, metric) if i in matching][30]
     bound = -middle if metric == "l2" else middle
     counts = set()
-    for query, hits in enumerate(await made.search(50, radius=bound + (1e-3 if metric == "l2" else -1e-3), offset=2, filter=filter)):
-        wanted = [i for s, i in made.ranking(query, metric) if i in matching and s >= middle - 1e-3][2:52]
+    for query, hits in enumerate(await made.search(k, radius=bound + (1e-3 if metric == "l2" else -1e-3), offset=2, filter=filter)):
+        wanted = [i for s, i in made.ranking(query, metric) if i in matching and s >= middle - 1e-3][2 : 2 + k]
         assert [i for i, _ in hits] == wanted
         counts.add(len(hits))
     assert 29 in counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -127,9 +128,11 @@ def test_a_row_whose_rank_overflows_is_found_among_any_number_of_others(tmp_path
     file.close()
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("sparse")
+@pytest.fixture(scope="module", params=[1, 20, 1 << 15], ids="{} entries at once".format)
+def directory(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact_sparse, "_ENTRIES_AT_ONCE", request.param)
+        yield tmp_path_factory.mktemp("sparse")
 
 
 @given(SEEDS, st.integers(1, 12), st.integers(1, 4))
