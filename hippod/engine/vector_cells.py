@@ -74,12 +74,14 @@ def check_finite(name: str, vectors: npt.NDArray[np.float32], *, zero_refused: b
 
 
 def _are_ordinary(vectors: npt.NDArray[np.float32]) -> bool:
-    """Whether all numbers are far from zero and from infinity: their highest byte, which is sign and exponent but for its last bit, tells.
+    """Whether all numbers are far from zero and from infinity, or zeros too few for a row: the highest byte of a number, which is sign and
+    exponent but for its last bit, tells.
 
     Unlike numpy, which hands the interpreter over for more than 500 numbers and gets it back from a busy event loop only after a while,
     this keeps it.
     """
-    return not vectors.tobytes()[_HIGHEST_BYTE :: vectors.itemsize].translate(None, _ORDINARY)
+    odd = vectors.tobytes()[_HIGHEST_BYTE :: vectors.itemsize].translate(None, _ORDINARY)
+    return not odd or (len(odd) < vectors.shape[1] and len(odd) == vectors.size - np.count_nonzero(vectors))
 
 
 def _binary_vectors(field: Field, values: Values, name: str) -> npt.NDArray[np.uint8]:

@@ -1,24 +1,25 @@
-"""Writes that are alike: of one kind, for one table, with the same fields and blocks of the same sizes, so that they differ in data only.
+"""Requests that are alike: of one kind, with the same body, and blocks of the same sizes, so that they differ in their data only.
 
-A program that writes row by row sends nothing else. The first such request is decoded as any other, and what that has shown is
-remembered with the layout of its frame: those that follow need no decoding, and their data stay bytes until their group is written.
+A program that writes row by row, or searches again and again, sends nothing else. The first such request is decoded as any other, and
+what that has shown is remembered with the layout of its frame: those that follow need no decoding. The data of a write stay bytes until
+its group is written; a search gets its vectors.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from hippod.engine.arrays import BytesArray, StringArray
-from hippod.engine.operations import Insert, Update, Upsert
+from hippod.engine.operations import AnyOperation, Insert, Search, Update, Upsert
 from hippod.engine.raw_columns import RawCells, RawColumn, RawColumns, RawForm
 from hippod_client.wire.arrays import EXT_ARRAY, OFFSET_BYTES, WireStrings
 from hippod_client.wire.layouts import Frame, Layout, Place
 
 _REMEMBERED: Final = 256
-
-RowsOperation = Insert | Update | Upsert
+_NO_VECTORS: Final = np.empty((0, 0), np.float32)
 
 
 class _SentColumn(msgspec.Struct):
@@ -33,39 +34,73 @@ class _Sent(msgspec.Struct):
     columns: list[_SentColumn]
 
 
-class _Alike:
-    __slots__ = ("database", "form", "kind", "table")
+class _Write:
+    __slots__ = ("_database", "_form", "_kind", "_table")
 
-    def __init__(self, first: RowsOperation, form: RawForm) -> None:
-        self.kind = type(first)
-        self.table = first.table
-        self.database = first.database
-        self.form = form
+    def __init__(self, first: Insert | Update | Upsert, form: RawForm) -> None:
+        self._kind = type(first)
+        self._table = first.table
+        self._database = first.database
+        self._form = form
+
+    def decode(self, frame: Frame, _layout: Layout) -> AnyOperation:
+        return self._kind(self._table, RawColumns(self._form, frame), self._database)
 
 
-class AlikeWrites:
+class _Search:
+    __slots__ = ("_without_vectors",)
+
+    def __init__(self, first: Search) -> None:
+        self._without_vectors = msgspec.structs.replace(first, vectors=_NO_VECTORS)
+
+    def decode(self, frame: Frame, layout: Layout) -> AnyOperation:
+        return msgspec.structs.replace(self._without_vectors, vectors=layout.arrays(frame)[0])
+
+
+class AlikeRequests:
     """Bounded; belongs to a codec."""
 
     def __init__(self) -> None:
-        self._known: dict[Layout, _Alike] = {}
+        self._known: dict[Layout, _Write | _Search] = {}
 
-    def decode(self, frame: Frame, layout: Layout) -> RowsOperation | None:
+    def decode(self, frame: Frame, layout: Layout) -> AnyOperation | None:
         """The operation in a frame, if one of this layout is remembered."""
         known = self._known.get(layout)
-        return None if known is None else known.kind(known.table, RawColumns(known.form, frame), known.database)
+        return None if known is None else known.decode(frame, layout)
 
-    def remember(self, first: RowsOperation, layout: Layout) -> None:
-        """Remember what a decoded request has shown, unless a column is made of several blocks, or columns differ in length."""
-        sent = msgspec.msgpack.decode(layout.body, type=_Sent).columns
-        references = [reference for column in sent for reference in (column.values, column.valid) if reference is not None]
-        if not sent or any(reference.code != EXT_ARRAY for reference in references):
+    def remember(self, first: AnyOperation, layout: Layout) -> None:
+        """Remember what a decoded request has shown, if it is a write or a search whose data are a block each."""
+        if isinstance(first, Insert | Update | Upsert):
+            known = _known_write(first, layout)
+        elif isinstance(first, Search):
+            known = _known_search(first, layout)
+        else:
             return
-        rows = {_place(layout, reference).shape[0] for reference in references}
-        if len(rows) > 1:
-            return
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[layout] = _Alike(first, RawForm(type(first), [_raw(layout, column) for column in sent], rows.pop()))
+        if known is not None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[layout] = known
+
+
+def _known_write(first: Insert | Update | Upsert, layout: Layout) -> _Write | None:
+    """None where a column is made of several blocks, or columns differ in length."""
+    sent = msgspec.msgpack.decode(layout.body, type=_Sent).columns
+    references = [reference for column in sent for reference in (column.values, column.valid) if reference is not None]
+    if not sent or any(reference.code != EXT_ARRAY for reference in references):
+        return None
+    rows = {_place(layout, reference).shape[0] for reference in references}
+    if len(rows) > 1:
+        return None
+    return _Write(first, RawForm(type(first), [_raw(layout, column) for column in sent], rows.pop()))
+
+
+def _known_search(first: Search, layout: Layout) -> _Search | None:
+    """None where the vectors are not the only block, of numbers, or where anything else refers to it."""
+    references: list[int] = []
+    msgspec.msgpack.decode(layout.body, ext_hook=lambda code, _data: references.append(code))
+    if references != [EXT_ARRAY] or len(layout.places) != 1 or layout.places[0].kind is not None:
+        return None
+    return _Search(first)
 
 
 def _raw(layout: Layout, column: _SentColumn) -> RawColumn:

@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 
 from hippod.engine.arrays import BytesArray, ListArray, SparseArray, StringArray, slice_values
-from hippod.engine.operations import AnyOperation, Insert, Update, Upsert
+from hippod.engine.operations import AnyOperation
 from hippod.errors import BadRequest, HippodError, LimitExceeded
-from hippod.net.native.alike import AlikeWrites
+from hippod.net.native.alike import AlikeRequests
 from hippod_client.wire.arrays import (
     EXT_ARRAY,
     EXT_LIST,
@@ -59,7 +59,7 @@ class Codec:
     """One for all sessions of an event loop: it holds the arrays of the frame that is being decoded or encoded."""
 
     def __init__(self) -> None:
-        self._alike = AlikeWrites()
+        self._alike = AlikeRequests()
         self._arrays: list[WireArray] = []
         self._decoder = msgspec.msgpack.Decoder(AnyOperation, ext_hook=self._resolve)
         self._encoder = msgspec.msgpack.Encoder(enc_hook=self._refer)
@@ -74,8 +74,7 @@ class Codec:
             return self._decode(layout.body, layout.arrays(frame))
         _check_structure_once(layout.body)
         operation = self._decode(layout.body, layout.arrays(frame))
-        if isinstance(operation, Insert | Update | Upsert):
-            self._alike.remember(operation, layout)
+        self._alike.remember(operation, layout)
         return operation
 
     def _decode(self, body: bytes, arrays: list[WireArray]) -> AnyOperation:
