@@ -34,8 +34,8 @@ def check_storable(params: Mapping[str, Any]) -> None:
 def whole(params: Mapping[str, Any], name: str, lowest: int, highest: int) -> int | None:
     """A whole number from `lowest` to `highest`, None if absent."""
     value = params.get(name)
-    if value is None:
-        return None
+    if value is None or (type(value) is int and lowest <= value <= highest):
+        return value
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
         value = int(value)
     if isinstance(value, float) and value.is_integer():

@@ -38,6 +38,8 @@ _REMEMBERED_BYTES_MAX: Final = 512
 _REMEMBERED_BODIES: Final = 256
 # Errors repeat what was sent; a name of a megabyte must not come back.
 _SHOWN_MAX: Final = 1_000
+_REFERENCES_MADE: Final = 16
+_REFERENCES: Final = tuple(msgspec.msgpack.Ext(EXT_ARRAY, array_reference(index)) for index in range(_REFERENCES_MADE))
 
 
 class Hello(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -149,8 +151,9 @@ class Codec:
         raise TypeError(f"{type(value).__name__} has no place in a reply")
 
     def _add(self, array: WireArray) -> msgspec.msgpack.Ext:
+        index = len(self._arrays)
         self._arrays.append(array)
-        return msgspec.msgpack.Ext(EXT_ARRAY, array_reference(len(self._arrays) - 1))
+        return _REFERENCES[index] if index < _REFERENCES_MADE else msgspec.msgpack.Ext(EXT_ARRAY, array_reference(index))
 
 
 @lru_cache(_REMEMBERED_BODIES)
