@@ -1,6 +1,7 @@
 """Index types in the libraries that they are built on, without anything of hippod: built and searched in a process of its own.
 
-The libraries reorder with floats of their own, as they do for everybody who uses them directly. Bits are searched by faiss's binary
+The libraries reorder with floats of their own, as they do for everybody who uses them directly. ScaNN runs on the kernels that the server
+chooses for it, which makes it quicker than it is as installed. Bits are searched by faiss's binary
 indexes, sparse vectors by sparse_dot_topn: the product of sparse matrices, of which only the greatest elements are kept.
 """
 
@@ -18,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from bench.data import Ids, K, Source, recall
+from hippod.engine.index.scann_kernels import scann_library
 from hippod_client import SparseVectors
 
 BATCH: Final = 100
@@ -91,7 +93,6 @@ def _builder(library: Library, base: Any) -> Callable[[Library, Any, str, int, i
 
 def _scann(library: Library, base: Any, metric: str, reorder: int, threads: int) -> Search:
     builders = importlib.import_module("scann.scann_ops.py.scann_ops_pybind")
-    scann_pybind = importlib.import_module("scann_pybind")
     is_l2 = metric == "l2"
     builder = builders.builder(base, K, "squared_l2" if is_l2 else "dot_product")
     spilling = {"soar_lambda": 1.5, "overretrieve_factor": 2.0} if library.spills else {}
@@ -99,7 +100,7 @@ def _scann(library: Library, base: Any, metric: str, reorder: int, threads: int)
     threshold = float("nan") if is_l2 else 0.2
     builder.score_ah(2, anisotropic_quantization_threshold=threshold, training_sample_size=min(len(base), _CODE_SAMPLE_ROWS))
     builder.reorder(reorder)
-    index = scann_pybind.ScannNumpy(base, builder.create_config(), threads)
+    index = scann_library().ScannNumpy(base, builder.create_config(), threads)
 
     def search(queries: Any, effort: int) -> Ids:
         return np.asarray(index.search_batched(queries, K, reorder, effort, False, 0)[0], np.int64)

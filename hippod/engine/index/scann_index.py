@@ -1,8 +1,8 @@
 """The only home of ScaNN: a partitioned, hashed and exactly reordered index over positions, made safe to use.
 
-ScaNN answers misuse with silence or a crash, so everything is arranged here: float32 in C order, k below the reorder
-number, answers cut at the first NaN, more rows than leaves. It must be used from one thread and never searches while it
-changes. An index that spills (SOAR: every row is in two leaves) only grows: deleting from it crashes.
+ScaNN answers misuse with silence or a crash, so everything is arranged here: float32 in C order, k below the reorder number, answers
+cut at the first NaN, more rows than leaves. It must be used from one thread and never searches while it changes. An index that spills
+(SOAR: every row is in two leaves) only grows: deleting from it crashes.
 
 ScaNN numbers its points 0..n-1: an appended point gets position n, deleting moves the last point into the hole.
 A search visits some leaves and ranks their points by 4-bit codes (asymmetric hashing, anisotropic for dot products). IVF_FLAT keeps
@@ -15,7 +15,6 @@ of round clusters far less (0.949 against 0.989 in 17 leaves of 447). And it dou
 
 from __future__ import annotations
 
-import importlib
 import math
 from pathlib import Path
 from typing import Any, Final, Self
@@ -26,6 +25,7 @@ import numpy.typing as npt
 from hippod.engine.index.exact import normalised
 from hippod.engine.index.point_index import Candidates
 from hippod.engine.index.recipe import Recipe
+from hippod.engine.index.scann_kernels import scann_library
 from hippod.engine.index.vectors import Vectors
 from hippod.engine.operations.indexes import IndexType, Metric
 
@@ -54,8 +54,8 @@ class ScannIndex:
     @classmethod
     def train(cls, recipe: Recipe, rows: Vectors, metric: Metric, threads: int) -> Self:
         """See point_index. Needs n >= 16 and 1 <= leaves <= n."""
+        library = scann_library()
         from scann.scann_ops.py import scann_ops_pybind
-        from scann_pybind import ScannNumpy
 
         count, dimension = rows.shape
         leaves = recipe.leaves
@@ -75,15 +75,12 @@ class ScannIndex:
         )
         if recipe.type is IndexType.IVF_FLAT:
             builder.reorder(_REORDER_DEFAULT)
-        return cls(ScannNumpy(data, builder.create_config(), threads), recipe, metric)
+        return cls(library.ScannNumpy(data, builder.create_config(), threads), recipe, metric)
 
     @classmethod
     def load(cls, recipe: Recipe, directory: Path, metric: Metric) -> Self:
         """See point_index."""
-        importlib.import_module("scann.scann_ops.py.scann_ops_pybind")
-        from scann_pybind import ScannNumpy
-
-        return cls(ScannNumpy(str(directory), (directory / _ASSETS).read_text()), recipe, metric)
+        return cls(scann_library().ScannNumpy(str(directory), (directory / _ASSETS).read_text()), recipe, metric)
 
     def save(self, directory: Path) -> None:
         self._searcher.serialize(str(directory), True)

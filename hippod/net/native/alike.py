@@ -7,7 +7,7 @@ its group is written; a search gets its vectors.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -70,12 +70,11 @@ class AlikeRequests:
 
     def remember(self, first: AnyOperation, layout: Layout) -> None:
         """Remember what a decoded request has shown, if it is a write or a search whose data are a block each."""
+        known: _Write | _Search | None = None
         if isinstance(first, Insert | Update | Upsert):
             known = _known_write(first, layout)
         elif isinstance(first, Search):
             known = _known_search(first, layout)
-        else:
-            return
         if known is not None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()

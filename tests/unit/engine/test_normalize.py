@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -31,7 +31,8 @@ def first_bad(vectors: npt.NDArray[np.float32], *, zero_refused: bool) -> int | 
 
 
 @pytest.mark.parametrize("ordinary", [0, 10_000])
-@given(odd=arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 3)), elements=CELLS), zero_refused=st.booleans())
+@example(odd=np.array([[1, 2, 3], [0, 0, 0]], np.float32), zero_refused=True)
+@given(odd=arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 6)), elements=CELLS), zero_refused=st.booleans())
 def test_first_vector_that_is_no_direction_or_no_number_is_named(odd: npt.NDArray[np.float32], zero_refused: bool, ordinary: int) -> None:
     vectors = np.concatenate((np.full((ordinary, odd.shape[1]), -0.5, np.float32), odd))
     expected = first_bad(odd, zero_refused=zero_refused)
