@@ -1,7 +1,8 @@
 """The lane of one index: it gathers waiting searches of the same kind into batches and keeps its backend busy, never flooded.
 
-There is no timer. While the backend idles a search goes to it at once. While it is busy, searches that arrive in one turn of the
-event loop leave together at its end, and while it has all it may hold, what arrives waits here and the next batch grows by itself.
+There is no timer. While searches come one by one, each goes to the idle backend at once. While several are under way, those that arrive
+in one turn of the event loop leave together at its end: of 16 clients, a third of all batches was the first search of a turn alone. While
+the backend has all it may hold, what arrives waits here and the next batch grows by itself.
 
 A lane runs on the event loop. `start` hands a batch to the backend, which says `finish` or `release` when it is through.
 """
@@ -97,6 +98,7 @@ class Lane:
         self._batches = 0
         self._queries = 0
         self._scheduled = False
+        self._came_alone = True
         self._drained: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -119,7 +121,7 @@ class Lane:
         self._waiting_queries += search.rows
         if self._scheduled or not self._has_room():
             return
-        if self._batches:
+        if self._batches or not self._came_alone:
             self._scheduled = True
             self._loop.call_soon(self._flush)
         else:
@@ -157,6 +159,7 @@ class Lane:
             batch = self._gather()
             if not batch.searches:
                 continue
+            self._came_alone = not self._batches and len(batch.searches) == 1
             self._batches += 1
             self._queries += batch.rows
             self._start(batch)

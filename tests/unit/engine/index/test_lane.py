@@ -53,6 +53,29 @@ async def test_small_searches_share_batches_up_to_the_queries_that_a_backend_may
     assert await backend.turn() == [BATCH_QUERIES_MAX] * 3
 
 
+async def test_a_lone_search_goes_at_once_and_those_of_one_turn_go_together_once_there_are_several() -> None:
+    backend = Backend(queries_max=64)
+    for _ in range(2):
+        backend.submit(1)
+        assert len(backend.batches) == 1
+        backend.finish_first()
+    for _ in range(3):
+        backend.submit(1)
+    assert await backend.turn() == [1, 2]
+    for _ in range(2):
+        backend.finish_first()
+    for _ in range(3):
+        backend.submit(1)
+    assert not backend.batches
+    assert await backend.turn() == [3]
+    backend.finish_first()
+    backend.submit(1)
+    assert await backend.turn() == [1]
+    backend.finish_first()
+    backend.submit(1)
+    assert len(backend.batches) == 1
+
+
 async def test_what_waits_beyond_the_limit_is_told_to_come_again() -> None:
     backend = Backend(queries_max=64)
     for _ in range(11):
