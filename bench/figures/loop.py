@@ -69,7 +69,8 @@ def _phases(times: dict[str, float]) -> list[tuple[str, float, float]]:
 
 
 def _between(gaps: list[Gap], since: float, until: float) -> list[Gap]:
-    return [gap for gap in gaps if since <= gap.at < until]
+    """Those that began in a phase: what the server does until it is ready holds up nobody."""
+    return [gap for gap in gaps if since <= gap.at - gap.seconds < until]
 
 
 def _longest(gaps: list[Gap]) -> Gap:

@@ -212,8 +212,8 @@ class Engine:
                 changes.append(put_user(access.make_superuser(password)))
             return tuple(changes)
 
-        # Nothing is written where nothing is new: a disk without space can still be read from.
-        if compute():
+        # Nothing is written where nothing is new: a disk without space can still be read from. Passwords take long to hash.
+        if await asyncio.to_thread(compute):
             await self.change_catalog(compute)
 
     async def _watch_space(self) -> None:

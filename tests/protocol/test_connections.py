@@ -125,6 +125,24 @@ async def test_an_idle_connection_ends_but_not_one_that_waits_for_an_answer() ->
         assert (await goodbye_of(waiting))[0] == "DEADLINE_EXCEEDED"
 
 
+async def test_a_defect_during_a_login_is_told_and_costs_only_this_connection() -> None:
+    async def check(user: str, password: str) -> Principal:
+        if password != "shiva":
+            raise MemoryError("no memory for a hash")
+        return Principal(user)
+
+    async with served(check) as slow:
+        peer = await slow.connect()
+        peer.send_bytes(HELLO)
+        peer.send(Kind.LOGIN, body={"user": "shiva", "password": "other"})
+        assert [(frame.kind, frame.body.get("code")) for frame in await peer.receive_to_the_end()] == [
+            (Kind.WELCOME, None),
+            (Kind.ERROR, "INTERNAL"),
+            (Kind.GOODBYE, "INTERNAL"),
+        ]
+        await (await slow.greeted()).ping()
+
+
 @pytest.mark.parametrize("length", [0, 1, 19, LOGIN_FRAME_BYTES_MAX - 3, FRAME_BYTES_MAX, 0x7FFFFFFF, 0xFFFFFFFF])
 async def test_before_login_a_length_that_no_greeting_has_is_refused(length: int) -> None:
     async with served() as slow:

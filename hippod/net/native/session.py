@@ -268,7 +268,8 @@ class Session(asyncio.Protocol):
     async def _login(self, user: str, password: str) -> None:
         try:
             self._principal = await self._host.logins.login(user, password, self.address)
-        except HippodError as error:
+        except Exception as failure:
+            error = failure if isinstance(failure, HippodError) else _incident(failure)
             if isinstance(error, AuthenticationFailed):
                 _log.warning("a login failed from %s", self.address)
             if self.stage is Stage.CHECKING:
