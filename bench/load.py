@@ -10,8 +10,9 @@ import asyncio
 import itertools
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, Final, NamedTuple, Protocol, Self
 
@@ -179,6 +180,13 @@ def _generate(work: Work, pipe: Connection) -> None:
         pipe.send(GeneratorFailed(f"{type(error).__name__}: {error}"))
 
 
+async def measured(measure: Callable[[float], Awaitable[Sample]], seconds: float, go: Callable[[], None]) -> Sample:
+    """What `measure` finds in `seconds`, after it has warmed up and all are ready."""
+    await measure(WARM_UP_S)
+    go()
+    return await measure(seconds)
+
+
 @dataclass(frozen=True)
 class Searches:
     """Connections that each search `queries` vectors a request, one request at a time, for `seconds`, among the rows that match `filter`;
@@ -200,9 +208,7 @@ class Searches:
         data = self.source.open()
         clients = [Client(*self.address) for _ in range(self.connections)]
         await asyncio.gather(*(client.connect() for client in clients))
-        await self._measure(clients, data, WARM_UP_S)
-        go()
-        sample = await self._measure(clients, data, self.seconds)
+        sample = await measured(partial(self._measure, clients, data), self.seconds, go)
         await asyncio.gather(*(client.close() for client in clients))
         return sample
 
@@ -319,9 +325,7 @@ class Upserts:
         data = self.source.open()
         clients = [Client(*self.address) for _ in range(self.connections)]
         await asyncio.gather(*(client.connect() for client in clients))
-        await self._measure(clients, data, WARM_UP_S)
-        go()
-        sample = await self._measure(clients, data, self.seconds)
+        sample = await measured(partial(self._measure, clients, data), self.seconds, go)
         await asyncio.gather(*(client.close() for client in clients))
         return sample
 

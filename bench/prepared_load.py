@@ -12,13 +12,14 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
 import numpy as np
 import uvloop
 
 from bench.data import Ids, K, Source
-from bench.load import TABLE, WARM_UP_S, Address, Sample
+from bench.load import TABLE, Address, Sample, measured
 from hippod_client import requests, session
 from hippod_client.requests.base import Request
 from hippod_client.results import SearchResult
@@ -137,9 +138,7 @@ class PreparedSearches:
         made = [await loop.create_connection(lambda: _Connection(prepared), *self.address) for _ in range(self.connections)]
         connections = [connection for _, connection in made]
         await asyncio.gather(*(connection.done for connection in connections))
-        await self._measure(connections, prepared, WARM_UP_S)
-        go()
-        sample = await self._measure(connections, prepared, self.seconds)
+        sample = await measured(partial(self._measure, connections, prepared), self.seconds, go)
         for connection in connections:
             connection.close()
         return sample

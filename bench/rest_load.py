@@ -9,13 +9,14 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import uvloop
 
 from bench.data import VECTOR_FIELD, Ids, K, Source
-from bench.load import TABLE, WARM_UP_S, Address, Sample
+from bench.load import TABLE, Address, Sample, measured
 
 _PREFIX: Final = "/hippo/v1"
 _LOGIN: Final = base64.b64encode(b"shiva:shiva").decode()
@@ -74,9 +75,7 @@ class RestSearches:
         requests = [make_request("GET", search, {"search_params": wanted, "vectors": [q.tolist()]}) for q in queries]
         connections = [Connection(self.address) for _ in range(self.connections)]
         await asyncio.gather(*(connection.open() for connection in connections))
-        await self._measure(connections, requests, WARM_UP_S)
-        go()
-        sample = await self._measure(connections, requests, self.seconds)
+        sample = await measured(partial(self._measure, connections, requests), self.seconds, go)
         for connection in connections:
             connection.close()
         return sample

@@ -212,9 +212,10 @@ class Engine:
                 changes.append(put_user(access.make_superuser(password)))
             return tuple(changes)
 
-        # Nothing is written where nothing is new: a disk without space can still be read from. Passwords take long to hash.
-        if await asyncio.to_thread(compute):
-            await self.change_catalog(compute)
+        # Nothing is written where nothing is new: a disk without space can still be read from. Passwords take long to hash, and nobody
+        # else changes the catalog yet.
+        if changes := await asyncio.to_thread(compute):
+            await self.change_catalog(lambda: changes)
 
     async def _watch_space(self) -> None:
         """Turn to read-only before the disk is full, and back when there is space again."""
